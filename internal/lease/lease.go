@@ -1,0 +1,56 @@
+// Package lease reads and vacates the Lease by which Karpenter's releases in one namespace elect their leader.
+//
+// All Karpenter versions elect by a Lease of the name karpenter-leader-election in their own namespace
+// (sigs.k8s.io/karpenter pkg/operator/operator.go and pkg/operator/options/options.go, 0.30 to 1.14).
+package lease
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Name of the Lease.
+const Name = "karpenter-leader-election"
+
+// HolderPod is the name of the pod that holds the Lease, whether it still lives or not; empty when nobody holds it.
+// Karpenter's identities are <pod>_<uuid> (controller-runtime's default, from the hostname).
+func HolderPod(l *coordinationv1.Lease) string {
+	pod, _, _ := strings.Cut(ptr.Deref(l.Spec.HolderIdentity, ""), "_")
+	return pod
+}
+
+// Valid says that the Lease is held and that its holder renewed it within its duration.
+func Valid(l *coordinationv1.Lease, now time.Time) bool {
+	if ptr.Deref(l.Spec.HolderIdentity, "") == "" || l.Spec.RenewTime == nil {
+		return false
+	}
+	duration := time.Duration(ptr.Deref(l.Spec.LeaseDurationSeconds, 0)) * time.Second
+	return now.Before(l.Spec.RenewTime.Add(duration))
+}
+
+// Get reads the Lease of a namespace.
+func Get(ctx context.Context, r client.Reader, namespace string) (*coordinationv1.Lease, error) {
+	l := &coordinationv1.Lease{}
+	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: Name}, l); err != nil {
+		return nil, fmt.Errorf("reading Lease %s/%s: %w", namespace, Name, err)
+	}
+	return l, nil
+}
+
+// Vacate takes the Lease from the holder that l names, so that a standby need not wait for it to expire: Karpenter 1.14
+// leaves its Lease held when it is stopped. It fails with a conflict when the Lease has changed since l was read; the caller
+// must have seen that the holder's pod is gone.
+func Vacate(ctx context.Context, c client.Client, l *coordinationv1.Lease) error {
+	update := l.DeepCopy()
+	update.Spec.HolderIdentity = ptr.To("")
+	if err := c.Update(ctx, update); err != nil {
+		return fmt.Errorf("vacating Lease %s/%s: %w", l.Namespace, l.Name, err)
+	}
+	return nil
+}

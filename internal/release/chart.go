@@ -1,0 +1,175 @@
+package release
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/registry"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"oras.land/oras-go/v2/errdef"
+)
+
+// ErrDigest says that the registry serves another digest than the one asked for.
+var ErrDigest = errors.New("the registry serves another digest")
+
+// pullTimeout bounds every request to a registry.
+const pullTimeout = 30 * time.Second
+
+// maxCachedCharts bounds the charts that are kept in memory: both charts of a few versions, about 100 KiB each.
+const maxCachedCharts = 8
+
+// puller fetches charts and keeps those that it was asked for by digest, which cannot change.
+type puller struct {
+	credentialsFile string
+
+	mu    sync.Mutex
+	cache map[ChartRef]*Chart
+}
+
+func newPuller(credentialsFile string) *puller {
+	return &puller{credentialsFile: credentialsFile, cache: map[ChartRef]*Chart{}}
+}
+
+func (p *puller) pull(ctx context.Context, ref ChartRef) (*Chart, error) {
+	if c := p.cached(ref); c != nil {
+		return c, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	opts := []registry.ClientOption{
+		registry.ClientOptWriter(io.Discard),
+		registry.ClientOptHTTPClient(&http.Client{Timeout: pullTimeout}),
+	}
+	if p.credentialsFile != "" {
+		opts = append(opts, registry.ClientOptCredentialsFile(p.credentialsFile))
+	}
+	if ref.PlainHTTP {
+		opts = append(opts, registry.ClientOptPlainHTTP())
+	}
+	client, err := registry.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("opening the registry client: %w", err)
+	}
+	name := strings.TrimPrefix(ref.Repository, "oci://") + "/" + ref.Name + ":" + ref.Version
+	result, err := client.Pull(name, registry.PullOptWithChart(true))
+	if errors.Is(err, errdef.ErrNotFound) {
+		return nil, fmt.Errorf("chart oci://%s: %w", name, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pulling chart oci://%s: %w", name, err)
+	}
+	if ref.Digest != "" && ref.Digest != result.Manifest.Digest {
+		return nil, fmt.Errorf("chart oci://%s is %s, not %s: %w", name, result.Manifest.Digest, ref.Digest, ErrDigest)
+	}
+	out, err := readChart(ref, result.Chart.Data)
+	if err != nil {
+		return nil, fmt.Errorf("chart oci://%s: %w", name, err)
+	}
+	out.Digest = result.Manifest.Digest
+	p.keep(ref, out)
+	return out, nil
+}
+
+func (p *puller) cached(ref ChartRef) *Chart {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cache[ref]
+}
+
+// keep caches a chart under its digest, whether it was asked for by digest or not.
+func (p *puller) keep(ref ChartRef, c *Chart) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.cache) >= maxCachedCharts {
+		clear(p.cache)
+	}
+	ref.Digest = c.Digest
+	p.cache[ref] = c
+}
+
+func loadArchive(archive []byte) (*chart.Chart, error) {
+	ch, err := loader.LoadArchive(bytes.NewReader(archive))
+	if err != nil {
+		return nil, fmt.Errorf("reading the chart's archive: %w", err)
+	}
+	return ch, nil
+}
+
+// readChart reads what the operator wants to know of a packed chart.
+func readChart(ref ChartRef, archive []byte) (*Chart, error) {
+	ch, err := loadArchive(archive)
+	if err != nil {
+		return nil, err
+	}
+	crds, err := chartCRDs(ch)
+	if err != nil {
+		return nil, err
+	}
+	return &Chart{Ref: ref, Values: ch.Values, CRDs: crds, Archive: archive}, nil
+}
+
+// chartCRDs are the CRDs in a chart: those in crds/ and, for the chart karpenter-crd, those in templates, rendered with the
+// chart's defaults.
+func chartCRDs(ch *chart.Chart) ([]apiextensionsv1.CustomResourceDefinition, error) {
+	var out []apiextensionsv1.CustomResourceDefinition
+	for _, f := range ch.CRDObjects() {
+		crds, err := decodeCRDs(f.File.Data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Filename, err)
+		}
+		out = append(out, crds...)
+	}
+	if ch.Name() != ChartCRDs {
+		return out, nil
+	}
+	values, err := chartutil.ToRenderValues(ch, nil, chartutil.ReleaseOptions{Name: ChartCRDs, Namespace: "default"}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("rendering the CRDs: %w", err)
+	}
+	files, err := engine.Render(ch, values)
+	if err != nil {
+		return nil, fmt.Errorf("rendering the CRDs: %w", err)
+	}
+	for name, content := range files {
+		crds, err := decodeCRDs([]byte(content))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		out = append(out, crds...)
+	}
+	slices.SortFunc(out, func(a, b apiextensionsv1.CustomResourceDefinition) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// decodeCRDs reads the CRDs among the YAML documents of a file.
+func decodeCRDs(data []byte) ([]apiextensionsv1.CustomResourceDefinition, error) {
+	var out []apiextensionsv1.CustomResourceDefinition
+	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
+	for {
+		var crd apiextensionsv1.CustomResourceDefinition
+		err := decoder.Decode(&crd)
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading a CRD: %w", err)
+		}
+		if crd.Kind == "CustomResourceDefinition" {
+			out = append(out, crd)
+		}
+	}
+}

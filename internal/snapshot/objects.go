@@ -1,0 +1,57 @@
+package snapshot
+
+import (
+	"encoding/json"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Weight is spec.weight of a NodePool; 0 when it has none, which Karpenter treats as less than 1.
+func Weight(pool *unstructured.Unstructured) int64 {
+	w, _ := number(pool.Object, "spec", "weight")
+	return w
+}
+
+// NodeClassName is the name of the EC2NodeClass that a NodePool refers to.
+func NodeClassName(pool *unstructured.Unstructured) string {
+	name, _, _ := unstructured.NestedString(pool.Object, "spec", "template", "spec", "nodeClassRef", "name")
+	return name
+}
+
+// ConditionStatus is the status of a condition of an object of Karpenter; empty when it has none, or when it speaks of an
+// older generation.
+func ConditionStatus(obj *unstructured.Unstructured, kind string) (status, message string) {
+	conditions, _, _ := unstructured.NestedSlice(obj.Object, "status", "conditions")
+	for _, c := range conditions {
+		condition, ok := c.(map[string]any)
+		if !ok || condition["type"] != kind {
+			continue
+		}
+		if seen, ok := number(condition, "observedGeneration"); ok && seen != 0 && seen < obj.GetGeneration() {
+			return "", ""
+		}
+		status, _, _ = unstructured.NestedString(condition, "status")
+		message, _, _ = unstructured.NestedString(condition, "message")
+		return status, message
+	}
+	return "", ""
+}
+
+// number reads a whole number, whichever way it was decoded.
+func number(obj map[string]any, fields ...string) (int64, bool) {
+	v, found, err := unstructured.NestedFieldNoCopy(obj, fields...)
+	if err != nil || !found {
+		return 0, false
+	}
+	switch n := v.(type) {
+	case int64:
+		return n, true
+	case float64:
+		return int64(n), true
+	case json.Number:
+		i, err := n.Int64()
+		return i, err == nil
+	default:
+		return 0, false
+	}
+}

@@ -1,0 +1,144 @@
+package snapshot
+
+import (
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Snapshot is what was seen of a cluster at one time. What could not be read is missing, and named in Problems: an empty
+// list without a Problem means that there is nothing.
+type Snapshot struct {
+	TakenAt time.Time
+	// Kubernetes is the API server's version, such as v1.36.3.
+	Kubernetes string
+	// Installations of Karpenter's controller, by namespace and name.
+	Installations []Installation
+	// CRDs of Karpenter, by name.
+	CRDs []apiextensionsv1.CustomResourceDefinition
+	// CRDReleases are the Helm releases of the chart karpenter-crd.
+	CRDReleases []Release
+	// NodePools, NodeClaims and NodeClasses (EC2NodeClasses) as karpenter.sh/v1 and karpenter.k8s.aws/v1, by name.
+	NodePools   []unstructured.Unstructured
+	NodeClaims  []unstructured.Unstructured
+	NodeClasses []unstructured.Unstructured
+	// Nodes that carry the label karpenter.sh/nodepool.
+	Nodes []Node
+	// Leases by which Karpenter elects leaders, in all namespaces.
+	Leases []coordinationv1.Lease
+	// Target is the release to upgrade to, as the registry serves it.
+	Target Target
+	// Conversions are the webhooks that convert Karpenter's CRDs, by CRD.
+	Conversions []Conversion
+	// ActiveRuns are the names of other runs that have begun and not ended.
+	ActiveRuns []string
+	// Missing are the permissions that the operator lacks to create what the target's chart creates.
+	Missing []string
+	// Problems are what could not be read.
+	Problems []Problem
+}
+
+// Installation is one Deployment of Karpenter's controller.
+type Installation struct {
+	Namespace string
+	Name      string
+	// Version of the controller, from the chart's label app.kubernetes.io/version or from the image's tag; empty when
+	// neither tells.
+	Version string
+	Image   string
+	// Replicas wanted, and ready.
+	Replicas, ReadyReplicas int32
+	ServiceAccount          string
+	// ClusterName that the controller is configured with.
+	ClusterName string
+	// Release is the Helm release that the Deployment belongs to; nil when Helm does not know it.
+	Release *Release
+}
+
+// Release is a Helm release.
+type Release struct {
+	Namespace string
+	Name      string
+	Chart     string
+	Version   string
+	Status    string
+	Revision  int
+	Values    map[string]any
+	// Run is the run of ours that made it; empty for all others.
+	Run string
+}
+
+// Node is a node that Karpenter owns.
+type Node struct {
+	Name     string
+	NodePool string
+	Created  time.Time
+	Ready    bool
+}
+
+// Target is the release to upgrade to.
+type Target struct {
+	Chart    TargetChart
+	CRDChart TargetChart
+	// Values are the values that the green release would get, without those that make it a standby.
+	Values map[string]any
+	// UnknownValues are the keys among them that the target's chart does not know.
+	UnknownValues []string
+	// CRDs of the target.
+	CRDs []apiextensionsv1.CustomResourceDefinition
+	// RenderError says why the target's chart cannot be rendered with these values.
+	RenderError string
+}
+
+// TargetChart is a chart of the target in the registry.
+type TargetChart struct {
+	// Ref names it: oci://host/path/name:version.
+	Ref string
+	// Digest of its manifest; empty when it could not be read.
+	Digest string
+	// Error says why it could not be read; NotFound, that the registry has no such version; Mismatch, that it has another
+	// digest than the one asked for.
+	Error    string
+	NotFound bool
+	Mismatch bool
+}
+
+// Conversion is the webhook that converts one CRD.
+type Conversion struct {
+	CRD string
+	// Service as namespace/name:port.
+	Service string
+	// Problem says why it cannot be reached; empty when it can.
+	Problem string
+}
+
+// Problem is something that could not be read.
+type Problem struct {
+	// What could not be read, such as nodepools.karpenter.sh.
+	What string
+	// Error says why.
+	Error string
+}
+
+// CRD is the CRD of a name; nil when there is none.
+func (s *Snapshot) CRD(name string) *apiextensionsv1.CustomResourceDefinition {
+	for i := range s.CRDs {
+		if s.CRDs[i].Name == name {
+			return &s.CRDs[i]
+		}
+	}
+	return nil
+}
+
+// NodesOf counts the nodes of a NodePool.
+func (s *Snapshot) NodesOf(pool string) int32 {
+	var n int32
+	for _, node := range s.Nodes {
+		if node.NodePool == pool {
+			n++
+		}
+	}
+	return n
+}
