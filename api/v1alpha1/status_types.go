@@ -264,7 +264,11 @@ type Plan struct {
 	// +required
 	ServiceAccount string `json:"serviceAccount"`
 
-	// crdRelease is the Helm release of the chart karpenter-crd; empty when the CRDs belong to none.
+	// specHash identifies the parts of spec that are frozen with the plan.
+	// +optional
+	SpecHash string `json:"specHash,omitempty"`
+
+	// crdRelease is the Helm release of the chart karpenter-crd, as namespace/name; empty when the CRDs belong to none.
 	// +optional
 	CRDRelease string `json:"crdRelease,omitempty"`
 
@@ -358,7 +362,7 @@ type NodeClassPlan struct {
 	// +required
 	Green string `json:"green"`
 
-	// canary says that the canary uses this copy, with the requirements of the named green NodePool.
+	// canaryPool is the green NodePool whose requirements the canary of this copy takes.
 	// +optional
 	CanaryPool string `json:"canaryPool,omitempty"`
 }

@@ -33,7 +33,9 @@ type Result struct {
 	After time.Duration
 }
 
-func again(after time.Duration) Result { return Result{Again: true, After: max(after, time.Millisecond)} }
+func again(after time.Duration) Result {
+	return Result{Again: true, After: max(after, time.Millisecond)}
+}
 
 // Step takes a run one step on and writes to its status what happened. The caller persists the status before it calls again.
 func (e *Engine) Step(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Result {
@@ -61,14 +63,14 @@ func (e *Engine) now() metav1.Time { return metav1.NewTime(e.clock.Now()) }
 
 func (e *Engine) ensureSteps(run *v1alpha1.KarpenterUpgrade) {
 	for _, p := range e.phases {
-		if Step(run, p.Name()) == nil {
+		if run.Step(p.Name()) == nil {
 			run.Status.Steps = append(run.Status.Steps, v1alpha1.Step{Phase: p.Name(), State: v1alpha1.StepPending})
 		}
 	}
 }
 
 func (e *Engine) plan(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Result {
-	step := Step(run, e.phases[0].Name())
+	step := run.Step(e.phases[0].Name())
 	if wait := e.untilRetry(step); wait > 0 {
 		return again(wait)
 	}
@@ -131,7 +133,7 @@ func (e *Engine) forward(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Re
 // next is the first phase that has not reached its end.
 func (e *Engine) next(run *v1alpha1.KarpenterUpgrade) (phase Phase, step *v1alpha1.Step, first bool) {
 	for i, p := range e.phases {
-		s := Step(run, p.Name())
+		s := run.Step(p.Name())
 		if s.State == v1alpha1.StepPending || s.State == v1alpha1.StepRunning {
 			return p, s, i == 0
 		}
@@ -141,7 +143,7 @@ func (e *Engine) next(run *v1alpha1.KarpenterUpgrade) (phase Phase, step *v1alph
 
 // keepAndRun keeps up what earlier phases did and then takes the phase one step forward.
 func (e *Engine) keepAndRun(ctx context.Context, run *v1alpha1.KarpenterUpgrade, phase Phase) Outcome {
-	if phase.Name() != Floor(run) {
+	if phase.Name() != run.RollbackFloor() {
 		if err := e.keep(ctx, run); err != nil {
 			return FromError(err)
 		}
@@ -159,7 +161,7 @@ func (e *Engine) keepAndUndo(ctx context.Context, run *v1alpha1.KarpenterUpgrade
 func (e *Engine) keep(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error {
 	for _, p := range e.phases {
 		keeper, ok := p.(Keeper)
-		if !ok || Step(run, p.Name()).State != v1alpha1.StepDone {
+		if !ok || run.Step(p.Name()).State != v1alpha1.StepDone {
 			continue
 		}
 		if err := keeper.Keep(ctx, run); err != nil {
@@ -185,7 +187,7 @@ func (e *Engine) overdue(run *v1alpha1.KarpenterUpgrade, phase Phase, step *v1al
 func (e *Engine) back(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Result {
 	run.Status.Phase = v1alpha1.RunRollingBack
 	for i := len(e.phases) - 1; i >= 0; i-- {
-		phase, step := e.phases[i], Step(run, e.phases[i].Name())
+		phase, step := e.phases[i], run.Step(e.phases[i].Name())
 		switch step.State {
 		case v1alpha1.StepPending, v1alpha1.StepSkipped, v1alpha1.StepUndone:
 			continue
@@ -227,7 +229,7 @@ func (e *Engine) undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade, phase
 func (e *Engine) release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Result {
 	run.Status.Phase = v1alpha1.RunAborting
 	for i := len(e.phases) - 1; i >= 0; i-- {
-		step := Step(run, e.phases[i].Name())
+		step := run.Step(e.phases[i].Name())
 		releaser, ok := e.phases[i].(Releaser)
 		if !ok || step.State == v1alpha1.StepPending || step.State == v1alpha1.StepUndone {
 			continue
@@ -253,7 +255,7 @@ func (e *Engine) release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Re
 
 // hold stands still. A failed step whose run is paused by spec.mode may try again when the run goes on.
 func (e *Engine) hold(run *v1alpha1.KarpenterUpgrade) {
-	step := failed(run)
+	step := run.FailedStep()
 	run.Status.Phase = v1alpha1.RunPaused
 	switch {
 	case run.Spec.Mode == v1alpha1.ModePause && step != nil:
@@ -262,14 +264,14 @@ func (e *Engine) hold(run *v1alpha1.KarpenterUpgrade) {
 	case run.Spec.Mode == v1alpha1.ModePause:
 		run.Status.Message = "paused by spec.mode; set it to Run to go on, or to Rollback or Abort"
 	case run.Spec.Mode == v1alpha1.ModeRollback:
-		run.Status.Message = fmt.Sprintf("%s has begun: there is no way back; set spec.mode: Run to go on", Floor(run))
+		run.Status.Message = fmt.Sprintf("%s has begun: there is no way back; set spec.mode: Run to go on", run.RollbackFloor())
 	case step != nil:
 		run.Status.Message = fmt.Sprintf("%s failed: %s; %s", step.Phase, step.Message, afterFailure(run))
 	}
 }
 
 func afterFailure(run *v1alpha1.KarpenterUpgrade) string {
-	if RollbackPossible(run) {
+	if run.RollbackPossible() {
 		return "set spec.mode: Rollback to go back, or Pause and then Run to try again"
 	}
 	return "set spec.mode: Pause and then Run to try again"

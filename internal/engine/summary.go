@@ -76,7 +76,7 @@ func (s summarizer) reason() string {
 	case v1alpha1.RunQueued:
 		return v1alpha1.ReasonQueued
 	case v1alpha1.RunPaused:
-		if failed(s.run) != nil {
+		if s.run.FailedStep() != nil {
 			return v1alpha1.ReasonPhaseFailed
 		}
 		return v1alpha1.ReasonPaused
@@ -87,7 +87,7 @@ func (s summarizer) reason() string {
 
 // progressReason tells a phase that goes on by itself from one that waits for a person.
 func (s summarizer) progressReason() string {
-	step := Step(s.run, v1alpha1.PhaseName(s.run.Status.Phase))
+	step := s.run.Step(v1alpha1.PhaseName(s.run.Status.Phase))
 	if step == nil || !needsPerson[step.Reason] {
 		return v1alpha1.ReasonProgressing
 	}
@@ -106,14 +106,14 @@ func (s summarizer) rollback() {
 	switch {
 	case s.run.Status.StartedAt == nil:
 		s.set(v1alpha1.ConditionRollbackPossible, metav1.ConditionTrue, v1alpha1.ReasonNothingChanged, "nothing has been changed yet")
-	case RollbackPossible(s.run) && !Ended(s.run):
+	case s.run.RollbackPossible() && !s.run.Ended():
 		s.set(v1alpha1.ConditionRollbackPossible, metav1.ConditionTrue, v1alpha1.ReasonBeforeFloor,
-			fmt.Sprintf("spec.mode: Rollback leads back to Karpenter %s until %s begins", s.run.Status.From, Floor(s.run)))
-	case Ended(s.run):
+			fmt.Sprintf("spec.mode: Rollback leads back to Karpenter %s until %s begins", s.run.Status.From, s.run.RollbackFloor()))
+	case s.run.Ended():
 		s.set(v1alpha1.ConditionRollbackPossible, metav1.ConditionFalse, v1alpha1.ReasonEnded, "the run has ended")
 	default:
 		s.set(v1alpha1.ConditionRollbackPossible, metav1.ConditionFalse, v1alpha1.ReasonFloorPassed,
-			fmt.Sprintf("%s has begun", Floor(s.run)))
+			fmt.Sprintf("%s has begun", s.run.RollbackFloor()))
 	}
 }
 

@@ -3,7 +3,7 @@ package snapshot
 import (
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -26,8 +26,8 @@ type Snapshot struct {
 	NodeClasses []unstructured.Unstructured
 	// Nodes that carry the label karpenter.sh/nodepool.
 	Nodes []Node
-	// Leases by which Karpenter elects leaders, in all namespaces.
-	Leases []coordinationv1.Lease
+	// Leaders are the pods that lead a Karpenter release now, by namespace.
+	Leaders []Leader
 	// Target is the release to upgrade to, as the registry serves it.
 	Target Target
 	// Conversions are the webhooks that convert Karpenter's CRDs, by CRD.
@@ -70,6 +70,14 @@ type Release struct {
 	Run string
 }
 
+// Leader is a pod that leads.
+type Leader struct {
+	Namespace string
+	// Lease that it holds, and the Identity that it holds it as.
+	Lease    string
+	Identity string
+}
+
 // Node is a node that Karpenter owns.
 type Node struct {
 	Name     string
@@ -86,6 +94,8 @@ type Target struct {
 	Values map[string]any
 	// UnknownValues are the keys among them that the target's chart does not know.
 	UnknownValues []string
+	// Rules that the target's chart grants to Karpenter.
+	Rules []rbacv1.PolicyRule
 	// CRDs of the target.
 	CRDs []apiextensionsv1.CustomResourceDefinition
 	// RenderError says why the target's chart cannot be rendered with these values.

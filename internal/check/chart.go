@@ -1,0 +1,63 @@
+package check
+
+import (
+	"strings"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
+)
+
+func chartChecks() []Check {
+	return []Check{
+		{Code: "ChartNotFound", Severity: v1alpha1.SeverityBlocker, Find: charts(chartNotFound)},
+		{Code: "ChartUnreachable", Severity: v1alpha1.SeverityBlocker, Find: charts(chartUnreachable)},
+		{Code: "ChartDigestMismatch", Severity: v1alpha1.SeverityBlocker, Find: charts(chartDigestMismatch)},
+		{Code: "ValuesNotRendering", Severity: v1alpha1.SeverityBlocker, Find: valuesNotRendering},
+		{Code: "ValuesUnknown", Severity: v1alpha1.SeverityWarning, Find: valuesUnknown},
+	}
+}
+
+func charts(find func(snapshot.TargetChart) []Hit) func(Input) []Hit {
+	return func(in Input) []Hit {
+		return append(find(in.Snapshot.Target.Chart), find(in.Snapshot.Target.CRDChart)...)
+	}
+}
+
+func chartNotFound(c snapshot.TargetChart) []Hit {
+	if !c.NotFound {
+		return nil
+	}
+	return one([]string{targetField, c.Ref}, "set spec.target.version to a release that the registry has, or spec.target.chart.repository to one that has it",
+		"the registry has no %s", c.Ref)
+}
+
+func chartUnreachable(c snapshot.TargetChart) []Hit {
+	if c.Error == "" || c.NotFound || c.Mismatch {
+		return nil
+	}
+	return one([]string{"spec.target.chart.repository", c.Ref}, "helm pull "+strings.Replace(c.Ref, ":", " --version ", 1)+" from a pod of this cluster shows the same error",
+		"%s", c.Error)
+}
+
+func chartDigestMismatch(c snapshot.TargetChart) []Hit {
+	if !c.Mismatch {
+		return nil
+	}
+	return one([]string{"spec.target.chart.digest", c.Ref}, "find out why the chart changed, then set spec.target.chart.digest to the new digest", "%s", c.Error)
+}
+
+func valuesNotRendering(in Input) []Hit {
+	if in.Snapshot.Target.RenderError == "" {
+		return nil
+	}
+	return one([]string{"spec.target.values"}, "correct the values of the release, or override them in spec.target.values",
+		"the target's chart cannot be rendered with the values that are carried over: %s", in.Snapshot.Target.RenderError)
+}
+
+func valuesUnknown(in Input) []Hit {
+	if len(in.Snapshot.Target.UnknownValues) == 0 {
+		return nil
+	}
+	return one(in.Snapshot.Target.UnknownValues, "set them to null in spec.target.values once you know what replaced them",
+		"the target's chart does not know these values of the release and ignores them without a word: %s", strings.Join(in.Snapshot.Target.UnknownValues, ", "))
+}

@@ -1,0 +1,93 @@
+// Package check finds, in a snapshot of a cluster, what will bite an upgrade. Checks are pure: they see a snapshot and a plan
+// and return findings; all of them run, none stops another.
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
+)
+
+// Input is what checks look at. Plan is nil when there can be none; Refusal then says why.
+type Input struct {
+	Snapshot *snapshot.Snapshot
+	Spec     *v1alpha1.KarpenterUpgradeSpec
+	Plan     *v1alpha1.Plan
+	Refusal  *plan.Refusal
+	Catalog  *catalog.Catalog
+}
+
+// Check looks for one kind of trouble.
+type Check struct {
+	// Code identifies what it finds. It is part of the API: waivers and runbooks name it.
+	Code string
+	// Severity of what it finds.
+	Severity v1alpha1.Severity
+	// Find returns one finding for each way in which the trouble shows. It never fails: what could not be read is in the
+	// snapshot's Problems and has a check of its own.
+	Find func(Input) []Hit
+}
+
+// Hit is one way in which a trouble shows.
+type Hit struct {
+	// Objects it is about, as Kind/name or Kind/namespace/name, or a field of the spec.
+	Objects []string
+	// Why it matters for this run, and the Fix: a command or a change.
+	Why, Fix string
+}
+
+// maxObjects is how many objects a finding names; the rest are counted.
+const maxObjects = 20
+
+// All are the checks, in the order in which findings of one severity are shown.
+func All() []Check {
+	return slices.Concat(readChecks(), planChecks(), releaseChecks(), versionChecks(), chartChecks(), crdChecks(), nodePoolChecks(), runChecks())
+}
+
+// Run runs all checks and returns their findings, worst first.
+func Run(in Input) []v1alpha1.Finding {
+	var out []v1alpha1.Finding
+	for _, c := range All() {
+		for _, h := range c.Find(in) {
+			out = append(out, finding(c, h))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b v1alpha1.Finding) int { return cmp.Compare(severity(a.Severity), severity(b.Severity)) })
+	return out
+}
+
+// Blocked says that a finding stops the run.
+func Blocked(findings []v1alpha1.Finding) bool {
+	return slices.ContainsFunc(findings, func(f v1alpha1.Finding) bool { return f.Severity == v1alpha1.SeverityBlocker })
+}
+
+func finding(c Check, h Hit) v1alpha1.Finding {
+	code := c.Code
+	f := v1alpha1.Finding{Code: code, Severity: c.Severity, Objects: h.Objects, Why: h.Why, Fix: h.Fix}
+	if n := len(f.Objects); n > maxObjects {
+		f.Objects = append(slices.Clone(f.Objects[:maxObjects-1]), fmt.Sprintf("and %d more", n-maxObjects+1))
+	}
+	return f
+}
+
+func severity(s v1alpha1.Severity) int {
+	return slices.Index([]v1alpha1.Severity{v1alpha1.SeverityBlocker, v1alpha1.SeverityWarning, v1alpha1.SeverityInfo}, s)
+}
+
+func one(objects []string, fix, why string, args ...any) []Hit {
+	return []Hit{{Objects: objects, Why: fmt.Sprintf(why, args...), Fix: fix}}
+}
+
+// source is the installation to upgrade; nil when there is no plan.
+func (in Input) source() *snapshot.Installation {
+	if in.Plan == nil {
+		return nil
+	}
+	source, _ := plan.Source(in.Snapshot, in.Spec)
+	return source
+}

@@ -1,0 +1,164 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+)
+
+func crdChecks() []Check {
+	return []Check{
+		{Code: "CRDMissing", Severity: v1alpha1.SeverityBlocker, Find: crdMissing},
+		{Code: "CRDTerminating", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(crdTerminating)},
+		{Code: "CRDNotEstablished", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(crdNotEstablished)},
+		{Code: "StoredVersionsOutdated", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(storedVersionsOutdated)},
+		{Code: "CRDSchemaNarrower", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(crdSchemaNarrower)},
+		{Code: "CRDForeignOwner", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(crdForeignOwner)},
+		{Code: "CRDConversionUnreachable", Severity: v1alpha1.SeverityBlocker, Find: crdConversionUnreachable},
+		{Code: "ServedVersionGoes", Severity: v1alpha1.SeverityWarning, Find: servedVersionGoes},
+	}
+}
+
+// coreCRDs are the CRDs without which Karpenter 1.0 and later does not work.
+var coreCRDs = []string{"nodepools.karpenter.sh", "nodeclaims.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"}
+
+func crdMissing(in Input) []Hit {
+	if in.Plan == nil {
+		return nil
+	}
+	var missing []string
+	for _, name := range coreCRDs {
+		if in.Snapshot.CRD(name) == nil {
+			missing = append(missing, "CustomResourceDefinition/"+name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return one(missing, "install the chart karpenter-crd at the version that runs", "Karpenter runs without them, so it does nothing")
+}
+
+// eachCRD runs a check over the CRDs of Karpenter that are there; target is the same CRD in the target's chart, if it has it.
+func eachCRD(find func(in Input, installed, target *apiextensionsv1.CustomResourceDefinition) []Hit) func(Input) []Hit {
+	return func(in Input) []Hit {
+		var out []Hit
+		for i := range in.Snapshot.CRDs {
+			installed := &in.Snapshot.CRDs[i]
+			var target *apiextensionsv1.CustomResourceDefinition
+			if at := slices.IndexFunc(in.Snapshot.Target.CRDs, func(c apiextensionsv1.CustomResourceDefinition) bool { return c.Name == installed.Name }); at >= 0 {
+				target = &in.Snapshot.Target.CRDs[at]
+			}
+			out = append(out, find(in, installed, target)...)
+		}
+		return out
+	}
+}
+
+func object(c *apiextensionsv1.CustomResourceDefinition) []string {
+	return []string{"CustomResourceDefinition/" + c.Name}
+}
+
+func crdTerminating(_ Input, c, _ *apiextensionsv1.CustomResourceDefinition) []Hit {
+	if c.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return one(object(c), "find out who deleted it before anything else; its objects, and with them nodes, go when its finalizer is done",
+		"it is being deleted since %s", c.DeletionTimestamp.UTC().Format("2006-01-02T15:04:05Z"))
+}
+
+func crdNotEstablished(_ Input, c, _ *apiextensionsv1.CustomResourceDefinition) []Hit {
+	for _, condition := range c.Status.Conditions {
+		if condition.Type == apiextensionsv1.Established && condition.Status == apiextensionsv1.ConditionTrue {
+			return nil
+		}
+	}
+	return one(object(c), "kubectl describe crd "+c.Name, "the API server does not serve it")
+}
+
+func storedVersionsOutdated(_ Input, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
+	if target == nil {
+		return nil
+	}
+	var gone []string
+	for _, v := range c.Status.StoredVersions {
+		if !hasVersion(target, v) {
+			gone = append(gone, v)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return one(object(c), "let Karpenter 1.0.6 or later finish its stored version migration (webhook.enabled=true), until `kubectl get crd "+c.Name+" -o jsonpath={.status.storedVersions}` shows only v1; never patch the field before every object was rewritten",
+		"objects may still be stored as %s, which the target's CRD does not have: the API server refuses it", strings.Join(gone, ", "))
+}
+
+func hasVersion(c *apiextensionsv1.CustomResourceDefinition, version string) bool {
+	return slices.ContainsFunc(c.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool { return v.Name == version })
+}
+
+func schemaOf(c *apiextensionsv1.CustomResourceDefinition, version string) *apiextensionsv1.JSONSchemaProps {
+	for i := range c.Spec.Versions {
+		if v := &c.Spec.Versions[i]; v.Name == version && v.Schema != nil {
+			return v.Schema.OpenAPIV3Schema
+		}
+	}
+	return nil
+}
+
+func crdSchemaNarrower(_ Input, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
+	if target == nil {
+		return nil
+	}
+	narrower := Narrower(schemaOf(c, "v1"), schemaOf(target, "v1"))
+	if len(narrower) == 0 {
+		return nil
+	}
+	return one(object(c), "remove what these fields hold from the objects, or choose another version on the way",
+		"the target's schema refuses what the present one accepts, so the running controller could not share it with the new one: %s", strings.Join(narrower, "; "))
+}
+
+func crdForeignOwner(in Input, c, _ *apiextensionsv1.CustomResourceDefinition) []Hit {
+	owner := c.Annotations["meta.helm.sh/release-namespace"] + "/" + c.Annotations["meta.helm.sh/release-name"]
+	if in.Plan == nil || owner == "/" || owner == in.Plan.CRDRelease || owner == in.Plan.Namespace+"/"+in.Plan.Release {
+		return nil
+	}
+	return one(object(c), fmt.Sprintf("upgrade it with the release %s, or hand it to the release of karpenter-crd: kubectl annotate crd %s --overwrite meta.helm.sh/release-name=… meta.helm.sh/release-namespace=…", owner, c.Name),
+		"it belongs to the Helm release %s, which is not a release of karpenter-crd", owner)
+}
+
+func crdConversionUnreachable(in Input) []Hit {
+	var out []Hit
+	for _, c := range in.Snapshot.Conversions {
+		if c.Problem != "" {
+			out = append(out, Hit{
+				Objects: []string{"CustomResourceDefinition/" + c.CRD, "Service/" + c.Service},
+				Why:     fmt.Sprintf("its conversion webhook %s does not answer (%s): objects of other versions cannot be read", c.Service, c.Problem),
+				Fix:     "install the chart karpenter-crd with webhook.serviceName and webhook.serviceNamespace of the running release",
+			})
+		}
+	}
+	return out
+}
+
+// servedVersionGoes warns of API versions that users may still write in Git and that the target's CRDs serve no more.
+func servedVersionGoes(in Input) []Hit {
+	var objects []string
+	versions := map[string]bool{}
+	eachCRD(func(_ Input, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
+		for _, v := range c.Spec.Versions {
+			if target != nil && v.Served && !hasVersion(target, v.Name) {
+				objects, versions[v.Name] = append(objects, "CustomResourceDefinition/"+c.Name), true
+			}
+		}
+		return nil
+	})(in)
+	if len(objects) == 0 {
+		return nil
+	}
+	return one(objects, "write the manifests in Git as v1 before the run",
+		"the target's CRDs no longer serve %s: whoever still applies it, GitOps included, gets an error, also after a rollback", strings.Join(sortedKeys(versions), ", "))
+}

@@ -1,0 +1,191 @@
+package drain
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+)
+
+// Action is how a pod leaves its node.
+type Action int
+
+const (
+	// Ignore pods do not keep a node: those of DaemonSets, mirror pods, and pods that have ended.
+	Ignore Action = iota
+	// Evict pods leave by the Eviction API.
+	Evict
+	// Surge pods leave when their Deployment is restarted: its own surge starts the new pod first.
+	Surge
+	// Wait pods stay for now, and leave by themselves when something else has happened.
+	Wait
+	// Hold pods stay until a person, or a deadline that the user set, lets them go.
+	Hold
+)
+
+// Reasons of Wait and Hold.
+const (
+	ReasonTerminating    = "Terminating"
+	ReasonBudget         = "PodDisruptionBudget"
+	ReasonBudgetNever    = "PodDisruptionBudgetNeverAllows"
+	ReasonTwoBudgets     = "TwoPodDisruptionBudgets"
+	ReasonReplicas       = "ReplicasNotReady"
+	ReasonRollingOut     = "RollingOut"
+	ReasonDoNotDisrupt   = "DoNotDisrupt"
+	ReasonBarePod        = "BarePod"
+	ReasonSingleton      = "Singleton"
+	ReasonOtherNamespace = "NamespaceLater"
+)
+
+// Decision is how one pod leaves its node.
+type Decision struct {
+	Pod    *corev1.Pod
+	Action Action
+	// Reason and Message say why a pod stays; Message names what is in the way and what resolves it.
+	Reason, Message string
+}
+
+// Policy is what the user wants.
+type Policy struct {
+	Singletons v1alpha1.SingletonPolicy
+	BarePods   v1alpha1.BarePodPolicy
+	// DoNotDisruptTimeout is how long karpenter.sh/do-not-disrupt holds, from when the node began to be emptied; nil for ever.
+	DoNotDisruptTimeout *time.Duration
+	// Namespace, when not empty, is the only one whose pods move now.
+	Namespace func(namespace string) bool
+}
+
+// Decide says how a pod leaves a node that has been being emptied since a time. An eviction, or a surge, that it allows counts
+// against the View's budgets and replicas, so that the decisions of one pass never allow more than there is.
+func (v *View) Decide(p *corev1.Pod, policy Policy, since, now time.Time) Decision {
+	d := Decision{Pod: p}
+	switch {
+	case ignored(p):
+		return d
+	case p.DeletionTimestamp != nil:
+		return d.stay(Wait, ReasonTerminating, "it is terminating")
+	case policy.Namespace != nil && !policy.Namespace(p.Namespace):
+		return d.stay(Wait, ReasonOtherNamespace, "its namespace moves later")
+	case protected(p, policy, since, now):
+		return d.stay(Hold, ReasonDoNotDisrupt, "it is annotated %s; remove the annotation, or set spec.migration.doNotDisruptTimeout", karpv1.DoNotDisruptAnnotationKey)
+	case metav1.GetControllerOf(p) == nil && policy.BarePods != v1alpha1.BarePodEvict:
+		return d.stay(Hold, ReasonBarePod, "it has no controller and would be lost; delete it, or set spec.migration.barePods: Evict")
+	}
+	return v.decideMovable(d, policy)
+}
+
+func (d Decision) stay(action Action, reason, format string, args ...any) Decision {
+	d.Action, d.Reason, d.Message = action, reason, fmt.Sprintf(format, args...)
+	return d
+}
+
+// decideMovable decides for a pod that nothing but its budget and its replicas speaks for or against.
+func (v *View) decideMovable(d Decision, policy Policy) Decision {
+	budgets := v.budgetsOf(d.Pod)
+	if len(budgets) > 1 {
+		return d.stay(Hold, ReasonTwoBudgets, "it is under the PodDisruptionBudgets %s and %s, and the Eviction API refuses pods under two; delete one of them",
+			budgets[0].pdb.Name, budgets[1].pdb.Name)
+	}
+	var b *budget
+	if len(budgets) == 1 {
+		b = budgets[0]
+	}
+	if v.singleton(d.Pod, b) {
+		return v.decideSingleton(d, b, policy)
+	}
+	return v.decideEviction(d, b)
+}
+
+func (v *View) decideEviction(d Decision, b *budget) Decision {
+	if !Ready(d.Pod) {
+		d.Action = Evict // it serves nobody; the Eviction API has the last word on its budget
+		return d
+	}
+	if b != nil {
+		return d.againstBudget(b)
+	}
+	if metav1.GetControllerOf(d.Pod) == nil {
+		d.Action = Evict
+		return d
+	}
+	if wanted, ready := v.replicas(d.Pod); ready-v.taken(d.Pod) < wanted {
+		return d.stay(Wait, ReasonReplicas, "%d of %d replicas of its controller are ready", ready-v.taken(d.Pod), wanted)
+	}
+	v.take(d.Pod)
+	d.Action = Evict
+	return d
+}
+
+func (d Decision) againstBudget(b *budget) Decision {
+	switch {
+	case b.allowed > 0:
+		b.allowed--
+		d.Action = Evict
+		return d
+	case b.never():
+		return d.stay(Hold, ReasonBudgetNever, "PodDisruptionBudget %s/%s allows no disruption, ever (%d of %d pods must be healthy); change it, or move the pod yourself",
+			b.pdb.Namespace, b.pdb.Name, b.pdb.Status.DesiredHealthy, b.pdb.Status.ExpectedPods)
+	default:
+		return d.stay(Wait, ReasonBudget, "PodDisruptionBudget %s/%s allows no disruption now (%d healthy, %d wanted)",
+			b.pdb.Namespace, b.pdb.Name, b.pdb.Status.CurrentHealthy, b.pdb.Status.DesiredHealthy)
+	}
+}
+
+// never says that a budget would allow no disruption even if all its pods were healthy.
+func (b *budget) never() bool {
+	return b.pdb.Status.ExpectedPods > 0 && b.pdb.Status.DesiredHealthy >= b.pdb.Status.ExpectedPods
+}
+
+// taken and take count the evictions that this pass has allowed for pods without a budget, by controller.
+func (v *View) taken(p *corev1.Pod) int32 { return v.takenBy[v.workload(p)] }
+
+func (v *View) take(p *corev1.Pod) {
+	if v.takenBy == nil {
+		v.takenBy = map[workloadKey]int32{}
+	}
+	v.takenBy[v.workload(p)]++
+}
+
+// ignored says that a pod does not keep a node from being empty.
+func ignored(p *corev1.Pod) bool {
+	if ended(p) {
+		return true
+	}
+	if _, mirror := p.Annotations[corev1.MirrorPodAnnotationKey]; mirror {
+		return true
+	}
+	ref := metav1.GetControllerOf(p)
+	return ref != nil && (ref.Kind == "DaemonSet" || ref.Kind == "Node")
+}
+
+func ended(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+}
+
+// protected says that karpenter.sh/do-not-disrupt holds a pod. Its value is "true", or since Karpenter 1.14 a duration that
+// counts from the pod's start; any other value protects nothing.
+func protected(p *corev1.Pod, policy Policy, since, now time.Time) bool {
+	value, there := p.Annotations[karpv1.DoNotDisruptAnnotationKey]
+	if !there || (policy.DoNotDisruptTimeout != nil && now.Sub(since) >= *policy.DoNotDisruptTimeout) {
+		return false
+	}
+	if value == "true" {
+		return true
+	}
+	d, err := time.ParseDuration(value)
+	return err == nil && p.Status.StartTime != nil && now.Before(p.Status.StartTime.Add(d))
+}
+
+// Empty says that nothing keeps a node: all its pods may be ignored.
+func Empty(pods []*corev1.Pod) bool {
+	for _, p := range pods {
+		if !ignored(p) {
+			return false
+		}
+	}
+	return true
+}

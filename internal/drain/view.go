@@ -1,0 +1,139 @@
+package drain
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+)
+
+// View is what the caller saw of a cluster at one time.
+type View struct {
+	// Pods of the cluster. All of them: how many replicas of a workload are ready shows in them.
+	Pods []*corev1.Pod
+	// PDBs of the cluster.
+	PDBs []*policyv1.PodDisruptionBudget
+	// ReplicaSets, Deployments and StatefulSets by UID.
+	ReplicaSets  map[types.UID]*appsv1.ReplicaSet
+	Deployments  map[types.UID]*appsv1.Deployment
+	StatefulSets map[types.UID]*appsv1.StatefulSet
+
+	byNode       map[string][]*corev1.Pod
+	byController map[types.UID][]*corev1.Pod
+	budgets      []budget
+	takenBy      map[workloadKey]int32
+}
+
+// budget is a PodDisruptionBudget with its selector compiled, and how many disruptions it allows still.
+type budget struct {
+	pdb      *policyv1.PodDisruptionBudget
+	selector labels.Selector
+	allowed  int32
+}
+
+// Index prepares a View for decisions. It must be called once, after the fields are set.
+func (v *View) Index() *View {
+	v.byNode, v.byController = map[string][]*corev1.Pod{}, map[types.UID][]*corev1.Pod{}
+	for _, p := range v.Pods {
+		if p.Spec.NodeName != "" {
+			v.byNode[p.Spec.NodeName] = append(v.byNode[p.Spec.NodeName], p)
+		}
+		if ref := metav1.GetControllerOf(p); ref != nil {
+			v.byController[ref.UID] = append(v.byController[ref.UID], p)
+		}
+	}
+	v.budgets = make([]budget, 0, len(v.PDBs))
+	for _, pdb := range v.PDBs {
+		// A nil selector matches nothing, as in the disruption controller.
+		selector, err := metav1.LabelSelectorAsSelector(pdb.Spec.Selector)
+		if err != nil {
+			continue // the API server validates selectors
+		}
+		v.budgets = append(v.budgets, budget{pdb: pdb, selector: selector, allowed: pdb.Status.DisruptionsAllowed})
+	}
+	return v
+}
+
+// OnNode are the pods bound to a node.
+func (v *View) OnNode(node string) []*corev1.Pod { return v.byNode[node] }
+
+// budgetsOf are the budgets that a pod is under. The pointers stay valid for the View's life: decisions of one pass count
+// against them.
+func (v *View) budgetsOf(p *corev1.Pod) []*budget {
+	var out []*budget
+	for i := range v.budgets {
+		b := &v.budgets[i]
+		if b.pdb.Namespace == p.Namespace && b.selector.Matches(labels.Set(p.Labels)) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// deploymentOf is the Deployment that a pod belongs to; nil when it belongs to none.
+func (v *View) deploymentOf(p *corev1.Pod) *appsv1.Deployment {
+	ref := metav1.GetControllerOf(p)
+	if ref == nil || ref.Kind != "ReplicaSet" {
+		return nil
+	}
+	rs, ok := v.ReplicaSets[ref.UID]
+	if !ok {
+		return nil
+	}
+	owner := metav1.GetControllerOf(rs)
+	if owner == nil || owner.Kind != "Deployment" {
+		return nil
+	}
+	return v.Deployments[owner.UID]
+}
+
+// replicas says how many replicas a pod's controller wants and how many of them are ready. For controllers that the View does
+// not know, those that exist count as wanted.
+func (v *View) replicas(p *corev1.Pod) (wanted, ready int32) {
+	ref := metav1.GetControllerOf(p)
+	if ref == nil {
+		return 1, 0
+	}
+	siblings := v.byController[ref.UID]
+	for _, s := range siblings {
+		if !ended(s) {
+			wanted++
+		}
+	}
+	if d := v.deploymentOf(p); d != nil {
+		siblings, wanted = v.podsOfDeployment(d), ptr.Deref(d.Spec.Replicas, 1)
+	} else if rs, ok := v.ReplicaSets[ref.UID]; ok {
+		wanted = ptr.Deref(rs.Spec.Replicas, 1)
+	} else if sts, ok := v.StatefulSets[ref.UID]; ok {
+		wanted = ptr.Deref(sts.Spec.Replicas, 1)
+	}
+	for _, s := range siblings {
+		if Ready(s) && s.DeletionTimestamp == nil {
+			ready++
+		}
+	}
+	return wanted, ready
+}
+
+func (v *View) podsOfDeployment(d *appsv1.Deployment) []*corev1.Pod {
+	var out []*corev1.Pod
+	for uid, rs := range v.ReplicaSets {
+		if owner := metav1.GetControllerOf(rs); owner != nil && owner.UID == d.UID {
+			out = append(out, v.byController[uid]...)
+		}
+	}
+	return out
+}
+
+// Ready says that a pod is Ready.
+func Ready(p *corev1.Pod) bool {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}

@@ -1,0 +1,132 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
+)
+
+// Codes of refusals that are about the release to upgrade.
+const (
+	CodeReleaseNotFound  = "ReleaseNotFound"
+	CodeReleaseAmbiguous = "ReleaseAmbiguous"
+	CodeReleaseNotHelm   = "ReleaseNotHelm"
+)
+
+// Make plans a run. A Refusal says why there can be no plan at all; everything else that speaks against the plan is for the
+// checks to find.
+func Make(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, c *catalog.Catalog) (*v1alpha1.Plan, *Refusal) {
+	blue, refusal := Source(s, spec)
+	if refusal != nil {
+		return nil, refusal
+	}
+	hops, refusal := Hops(c, blue.Version, spec.Target.Version)
+	if refusal != nil {
+		return nil, refusal
+	}
+	hops[len(hops)-1].ChartDigest, hops[len(hops)-1].CRDChartDigest = s.Target.Chart.Digest, s.Target.CRDChart.Digest
+
+	planned := pools(s, spec)
+	p := &v1alpha1.Plan{
+		MadeAt:         metav1.NewTime(s.TakenAt),
+		Namespace:      blue.Namespace,
+		Release:        blue.Release.Name,
+		GreenRelease:   blue.Release.Name + "-green",
+		Deployment:     blue.Name,
+		ServiceAccount: blue.ServiceAccount,
+		CRDRelease:     crdRelease(s),
+		ClusterName:    blue.ClusterName,
+		SpecHash:       SpecHash(spec),
+		Hops:           hops,
+		Pools:          planned,
+		NodeClasses:    nodeClasses(s, spec, planned),
+		RollbackFloor:  v1alpha1.PhaseCleanup,
+		Irreversible: []string{
+			fmt.Sprintf("Karpenter's CRDs stay at %s, which serves all that %s stores; older served versions do not come back", spec.Target.Version, blue.Version),
+			"nodes that were replaced are not restored: after a rollback their workloads run on new nodes of the same NodePools",
+		},
+	}
+	for _, pool := range planned {
+		p.Nodes += pool.Nodes
+	}
+	p.Hash = hash(p, spec)
+	return p, nil
+}
+
+// Source is the installation to upgrade: the one that the spec names, or else the only one.
+func Source(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) (*snapshot.Installation, *Refusal) {
+	var found []*snapshot.Installation
+	for i := range s.Installations {
+		in := &s.Installations[i]
+		if spec.Source == nil || (in.Release != nil && in.Release.Name == spec.Source.Release && in.Namespace == spec.Source.Namespace) {
+			found = append(found, in)
+		}
+	}
+	switch {
+	case len(found) == 0 && spec.Source != nil:
+		return nil, &Refusal{CodeReleaseNotFound, "spec.source",
+			fmt.Sprintf("there is no Helm release %s/%s of the chart karpenter with a Deployment", spec.Source.Namespace, spec.Source.Release),
+			"set it to the release that `helm list -A` shows, or leave it out"}
+	case len(found) == 0:
+		return nil, &Refusal{CodeReleaseNotFound, "Deployment of Karpenter",
+			"no Deployment with the label app.kubernetes.io/name=karpenter was found", "install Karpenter first, from its own chart"}
+	case len(found) > 1:
+		return nil, &Refusal{CodeReleaseAmbiguous, "spec.source",
+			fmt.Sprintf("there are %d Deployments of Karpenter: %s", len(found), names(found)),
+			"remove all but one: two releases in two namespaces both lead and launch every node twice"}
+	case found[0].Release == nil:
+		return nil, &Refusal{CodeReleaseNotHelm, "Deployment/" + found[0].Namespace + "/" + found[0].Name,
+			"Helm knows no release that it belongs to, so its values cannot be carried over",
+			"adopt it with `helm upgrade --install --take-ownership` at its present version"}
+	}
+	return found[0], nil
+}
+
+func names(in []*snapshot.Installation) string {
+	var out []string
+	for _, i := range in {
+		out = append(out, i.Namespace+"/"+i.Name)
+	}
+	slices.Sort(out)
+	return fmt.Sprint(out)
+}
+
+// crdRelease is the release of the chart karpenter-crd; Preflight stops when there is more than one.
+func crdRelease(s *snapshot.Snapshot) string {
+	if len(s.CRDReleases) == 0 {
+		return ""
+	}
+	return s.CRDReleases[0].Namespace + "/" + s.CRDReleases[0].Name
+}
+
+// hash identifies what a run does: the plan but for its time and its counts, and the parts of the spec that are frozen with it.
+func hash(p *v1alpha1.Plan, spec *v1alpha1.KarpenterUpgradeSpec) string {
+	timeless := p.DeepCopy()
+	timeless.Hash, timeless.MadeAt, timeless.Nodes = "", metav1.Time{}, 0
+	for i := range timeless.Pools {
+		timeless.Pools[i].Nodes = 0
+	}
+	doc, err := json.Marshal(struct {
+		Plan      *v1alpha1.Plan
+		Target    v1alpha1.Target
+		NodePools *v1alpha1.NodePools
+	}{timeless, spec.Target, spec.NodePools})
+	if err != nil {
+		return "" // the types hold nothing that cannot be written as JSON
+	}
+	sum := sha256.Sum256(doc)
+	return hex.EncodeToString(sum[:6])
+}
+
+// SpecHash identifies the parts of a spec that are frozen once a run has begun.
+func SpecHash(spec *v1alpha1.KarpenterUpgradeSpec) string {
+	return hash(&v1alpha1.Plan{}, spec)
+}
