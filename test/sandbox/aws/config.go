@@ -1,0 +1,70 @@
+package aws
+
+import (
+	"crypto/tls"
+	"io"
+	"log/slog"
+
+	"k8s.io/utils/clock"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox/aws/control"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox/aws/internal/world"
+)
+
+// The types of what an account is made of are described where they are declared.
+type (
+	// Seed is what the account has at the start; its YAML form is what a seed file contains.
+	Seed = world.Seed
+	// Zone, VPC, Cluster, Subnet, SecurityGroup, NodeGroup, Images, Role and Statement are parts of a Seed.
+	Zone          = world.Zone
+	VPC           = world.VPC
+	Cluster       = world.Cluster
+	Subnet        = world.Subnet
+	SecurityGroup = world.SecurityGroup
+	NodeGroup     = world.NodeGroup
+	Images        = world.Images
+	Role          = world.Role
+	Statement     = world.Statement
+	// Booter makes cluster nodes of instances. Package kubenode has one.
+	Booter = world.Booter
+	// Instance is what a Booter is given.
+	Instance = world.Instance
+	// InstanceType and Image are parts of an Instance.
+	InstanceType = world.InstanceType
+	Image        = world.Image
+	ImageFamily  = world.ImageFamily
+)
+
+// DefaultSeed returns a fresh copy of the embedded seed.
+func DefaultSeed() (*Seed, error) { return world.DefaultSeed() }
+
+// ParseSeed reads a seed from YAML or JSON; unknown fields and impossible values are errors.
+func ParseSeed(raw []byte) (*Seed, error) { return world.ParseSeed(raw) }
+
+// DefaultSettings are the settings that Config leaves unset: see control.Settings for their meaning.
+func DefaultSettings() control.Settings { return world.DefaultSettings() }
+
+// Config is what a Server is made of. The zero value works.
+type Config struct {
+	// Seed is what the account has at the start; nil takes DefaultSeed.
+	Seed *Seed
+	// Settings are the settings at the start; nil takes DefaultSettings.
+	Settings *control.Settings
+	// Booter makes cluster nodes of instances; without one, instances run and no node appears.
+	Booter Booter
+	// CA signs the certificates of the AWS hosts that clients reach through CONNECT. It needs its private key. Without
+	// it CONNECT is refused.
+	CA *tls.Certificate
+	// Pod returns the name of the pod that an access key id was given to, empty if it is not known.
+	Pod func(accessKeyID string) string
+	// RequestLog gets one JSON line (control.Request) for every AWS call; nil writes none.
+	RequestLog io.Writer
+	// RequestLogSize is how many calls are held for the control API; 0 takes 20000.
+	RequestLogSize int
+	// Clock runs all delays; nil takes the real one.
+	Clock clock.Clock
+	// Random returns numbers from 0 up to 1, for faults with a probability; nil takes a random source.
+	Random func() float64
+	// Log gets what the emulator itself has to say; nil drops it.
+	Log *slog.Logger
+}

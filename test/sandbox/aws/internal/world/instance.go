@@ -1,0 +1,127 @@
+package world
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// InstanceState is the state of an EC2 instance.
+type InstanceState string
+
+// The states that an instance of the emulator can be in.
+const (
+	Pending      InstanceState = "pending"
+	Running      InstanceState = "running"
+	ShuttingDown InstanceState = "shutting-down"
+	Terminated   InstanceState = "terminated"
+)
+
+// Code returns the number that EC2 gives with a state.
+func (s InstanceState) Code() int {
+	return map[InstanceState]int{Pending: 0, Running: 16, ShuttingDown: 32, Terminated: 48}[s]
+}
+
+// CapacityType is how an instance is paid for.
+type CapacityType string
+
+// The capacity types that exist.
+const (
+	OnDemand CapacityType = "on-demand"
+	Spot     CapacityType = "spot"
+)
+
+// Instance is a copy of an EC2 instance at one moment.
+type Instance struct {
+	ID            string
+	ReservationID string
+	Type          InstanceType
+	CapacityType  CapacityType
+	// SpotRequestID is empty for on-demand instances.
+	SpotRequestID string
+	State         InstanceState
+	// StateReason says why it was terminated, empty before.
+	StateReason string
+	Image       Image
+	Zone        Zone
+	Region      string
+	Subnet      Subnet
+	// SecurityGroups are the groups of the primary network interface.
+	SecurityGroups []SecurityGroup
+	// Profile is the instance profile, with its ARN and ID; nil without one.
+	Profile *ProfileRef
+	// PrivateIP is freed when the instance is terminated.
+	PrivateIP      netip.Addr
+	PrivateDNSName string
+	// InterfaceID and VolumeID are the primary network interface and the root volume.
+	InterfaceID string
+	VolumeID    string
+	LaunchTime  time.Time
+	// UserData is decoded from base64.
+	UserData []byte
+	// Options are what the launch asked of metadata service, monitoring, placement and disks.
+	Options LaunchOptions
+	Tags    map[string]string
+	Health  Health
+	// Booted is set once the instance was handed to the Booter.
+	Booted bool
+	// Principal is the access key id that launched it.
+	Principal string
+}
+
+// ProfileRef refers to an instance profile.
+type ProfileRef struct{ ARN, ID, Name string }
+
+// LaunchOptions are the parts of a launch that the emulator only keeps and describes.
+type LaunchOptions struct {
+	KeyName            string
+	DetailedMonitoring bool
+	EBSOptimized       bool
+	Tenancy            string
+	HTTPEndpoint       string
+	HTTPTokens         string
+	HopLimit           int
+	HTTPProtocolIPv6   string
+	MetadataTags       string
+	EnclaveEnabled     bool
+	PublicIP           bool
+	EFACount           int
+	CapacityPreference string
+}
+
+// Health is what status checks and scheduled events say of an instance.
+type Health struct {
+	InstanceImpaired, SystemImpaired bool
+	// Event is the code of a scheduled event, empty for none.
+	Event string
+	// Since is when the health was set.
+	Since time.Time
+}
+
+// clone returns a copy that shares nothing that changes.
+func (i Instance) clone() Instance {
+	i.Tags = maps.Clone(i.Tags)
+	i.SecurityGroups = slices.Clone(i.SecurityGroups)
+	i.UserData = slices.Clone(i.UserData)
+	return i
+}
+
+// Booter makes cluster nodes of instances. Its calls come from a goroutine per instance, never under a lock, in the
+// order Boot, Shutdown.
+type Booter interface {
+	// Boot is called when an instance has run for the launch delay, with the instance as it was launched. On an error
+	// it is called again, a second later, until it succeeds or the instance is terminated; so it must bear being
+	// repeated. The context ends when the instance is terminated or the server closes.
+	Boot(ctx context.Context, instance Instance) error
+	// Shutdown is called once an instance for which Boot was called is terminated. On an error it is called again, a
+	// second later, until it succeeds. The context ends when the server closes.
+	Shutdown(ctx context.Context, instance Instance) error
+}
+
+// noBooter is used without a Booter: instances run and no node appears.
+type noBooter struct{}
+
+func (noBooter) Boot(context.Context, Instance) error     { return nil }
+func (noBooter) Shutdown(context.Context, Instance) error { return nil }
