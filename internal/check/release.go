@@ -10,6 +10,7 @@ func releaseChecks() []Check {
 	return []Check{
 		{Code: "ReleasePending", Severity: v1alpha1.SeverityBlocker, Find: releasePending},
 		{Code: "ReleaseUnhealthy", Severity: v1alpha1.SeverityBlocker, Find: releaseUnhealthy},
+		{Code: "GreenReleaseExists", Severity: v1alpha1.SeverityBlocker, Find: greenReleaseExists},
 		{Code: "CRDReleaseAmbiguous", Severity: v1alpha1.SeverityBlocker, Find: crdReleaseAmbiguous},
 		{Code: "LeaderElsewhere", Severity: v1alpha1.SeverityBlocker, Find: leaderElsewhere},
 	}
@@ -34,6 +35,16 @@ func releaseUnhealthy(in Input) []Hit {
 	return one([]string{fmt.Sprintf("Deployment/%s/%s", source.Namespace, source.Name)},
 		fmt.Sprintf("kubectl describe pods -n %s -l app.kubernetes.io/instance=%s", source.Namespace, source.Release.Name),
 		"%d of its %d replicas are ready: a rollback would lead back to a controller that does not work", source.ReadyReplicas, source.Replicas)
+}
+
+func greenReleaseExists(in Input) []Hit {
+	if in.Plan == nil || in.Snapshot.GreenRelease == nil {
+		return nil
+	}
+	r := in.Snapshot.GreenRelease
+	return one([]string{fmt.Sprintf("HelmRelease/%s/%s", r.Namespace, r.Name)},
+		fmt.Sprintf("helm uninstall -n %s %s", r.Namespace, r.Name),
+		"the run would install the second release under this name, and there is one already")
 }
 
 func crdReleaseAmbiguous(in Input) []Hit {

@@ -39,7 +39,7 @@ func Make(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, c *catalog.
 		MadeAt:         metav1.NewTime(s.TakenAt),
 		Namespace:      blue.Namespace,
 		Release:        blue.Release.Name,
-		GreenRelease:   blue.Release.Name + "-green",
+		GreenRelease:   GreenRelease(blue.Release.Name),
 		Deployment:     blue.Name,
 		ServiceAccount: blue.ServiceAccount,
 		CRDRelease:     crdRelease(s),
@@ -59,6 +59,13 @@ func Make(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, c *catalog.
 	}
 	p.Hash = hash(p, spec)
 	return p, nil
+}
+
+// GreenRelease is the name of the second release. Its name contains that of the first, so that Karpenter's chart, whose
+// objects are named after the release, gives them names of their own. Helm takes 53 characters.
+func GreenRelease(blue string) string {
+	const suffix, longest = "-green", 53
+	return blue[:min(len(blue), longest-len(suffix))] + suffix
 }
 
 // Source is the installation to upgrade: the one that the spec names, or else the only one.

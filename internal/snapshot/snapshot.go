@@ -20,6 +20,8 @@ type Snapshot struct {
 	CRDs []apiextensionsv1.CustomResourceDefinition
 	// CRDReleases are the Helm releases of the chart karpenter-crd.
 	CRDReleases []Release
+	// GreenRelease is the release that stands where the second release would go; nil when there is none.
+	GreenRelease *Release
 	// NodePools, NodeClaims and NodeClasses (EC2NodeClasses) as karpenter.sh/v1 and karpenter.k8s.aws/v1, by name.
 	NodePools   []unstructured.Unstructured
 	NodeClaims  []unstructured.Unstructured

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 )
@@ -66,6 +67,23 @@ func (r *Reader) installation(ctx context.Context, d *appsv1.Deployment) (snapsh
 	}
 	in.Release = fromRelease(found)
 	return in, nil
+}
+
+// greenRelease looks whether the name of the second release is free.
+func (r *Reader) greenRelease(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {
+	source, refusal := plan.Source(s, &run.Spec)
+	if refusal != nil {
+		return nil
+	}
+	found, err := r.Releases.Get(ctx, source.Namespace, plan.GreenRelease(source.Release.Name))
+	if errors.Is(err, release.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.GreenRelease = fromRelease(found)
+	return nil
 }
 
 func fromRelease(r *release.Release) *snapshot.Release {

@@ -48,6 +48,7 @@ func (r *Reader) Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*sna
 	}{
 		{"version", r.version},
 		{"deployments", r.installations},
+		{"secrets", r.greenRelease},
 		{"customresourcedefinitions", r.crds},
 		{"nodepools.karpenter.sh", list(r, NodePoolKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodePools })},
 		{"nodeclaims.karpenter.sh", list(r, NodeClaimKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodeClaims })},

@@ -45,7 +45,7 @@ func (r *Reader) target(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *
 	}
 	s.Target.Values, s.Target.UnknownValues = merged, values.Unknown(merged, chart.Values)
 
-	green := values.Standby(merged, source.Release.Name+"-green", source.ServiceAccount, max(source.Replicas, 1))
+	green := values.Standby(merged, plan.GreenRelease(source.Release.Name), source.ServiceAccount, max(source.Replicas, 1))
 	manifest, err := r.Releases.Render(ctx, release.Spec{Namespace: source.Namespace, Name: source.Release.Name + "-green", Chart: chart, Values: green})
 	if err != nil {
 		s.Target.RenderError = err.Error()

@@ -1,0 +1,143 @@
+package phase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/lease"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
+)
+
+// Labels of Karpenter's chart (charts/karpenter/templates/_helpers.tpl of the provider).
+const (
+	labelName     = "app.kubernetes.io/name"
+	labelInstance = "app.kubernetes.io/instance"
+	chartName     = "karpenter"
+)
+
+// cutOff is how long a release of somebody else's making may be pending before its operation counts as cut off. It is more
+// than an operation of ours may take.
+const cutOff = 3 * time.Minute
+
+// EnsureRelease makes a release what spec says, in as many calls as it takes, and says whether it is. An operation that was cut
+// off is taken up again. A release that carries the labels of spec is the run's own; for any other, adopt says whether it may
+// be changed.
+func (k *Kit) EnsureRelease(ctx context.Context, spec release.Spec, adopt bool) (ready bool, err error) {
+	current, err := k.Releases.Get(ctx, spec.Namespace, spec.Name)
+	if errors.Is(err, release.ErrNotFound) {
+		return false, k.Releases.Apply(ctx, spec)
+	}
+	if err != nil {
+		return false, err
+	}
+	own := len(spec.Labels) > 0 && current.Labels[v1alpha1.LabelRun] == spec.Labels[v1alpha1.LabelRun]
+	switch {
+	case !own && !adopt:
+		return false, fault.NewTerminal(fmt.Errorf("release %s/%s exists and was not made by this run: helm uninstall -n %s %s", spec.Namespace, spec.Name, spec.Namespace, spec.Name))
+	case current.Pending() && (own || k.Clock.Since(current.Modified) > cutOff):
+		return false, k.Releases.Unlock(ctx, spec.Namespace, spec.Name)
+	case current.Pending():
+		return false, nil
+	case current.Deployed() && current.Version == spec.Chart.Ref.Version:
+		return true, nil
+	default:
+		return false, k.Releases.Apply(ctx, spec)
+	}
+}
+
+// TargetChart is a chart of the run's target, with the digest that Preflight saw.
+func (k *Kit) TargetChart(ctx context.Context, run *v1alpha1.KarpenterUpgrade, name string) (*release.Chart, error) {
+	hop := run.Status.Plan.Hops[len(run.Status.Plan.Hops)-1]
+	digest := hop.ChartDigest
+	if name == release.ChartCRDs {
+		digest = hop.CRDChartDigest
+	}
+	return k.Releases.Pull(ctx, live.TargetRef(run, name, digest))
+}
+
+// Deployment is the Deployment of a release of the chart karpenter; nil when there is none.
+func (k *Kit) Deployment(ctx context.Context, namespace, releaseName string) (*appsv1.Deployment, error) {
+	var found appsv1.DeploymentList
+	err := k.Live.List(ctx, &found, client.InNamespace(namespace), client.MatchingLabels{labelName: chartName, labelInstance: releaseName})
+	if err != nil {
+		return nil, fmt.Errorf("reading the Deployment of release %s/%s: %w", namespace, releaseName, err)
+	}
+	if len(found.Items) == 0 {
+		return nil, nil
+	}
+	return &found.Items[0], nil
+}
+
+// ControllerPods are the pods of a release of the chart karpenter, those that are terminating too.
+func (k *Kit) ControllerPods(ctx context.Context, namespace, releaseName string) ([]corev1.Pod, error) {
+	var found corev1.PodList
+	err := k.Live.List(ctx, &found, client.InNamespace(namespace), client.MatchingLabels{labelName: chartName, labelInstance: releaseName})
+	if err != nil {
+		return nil, fmt.Errorf("reading the pods of release %s/%s: %w", namespace, releaseName, err)
+	}
+	return found.Items, nil
+}
+
+// ReadyReplicas says how many pods of a Deployment's newest revision are Ready, and how many it wants. Readiness is counted
+// on pods: with one replica and maxUnavailable 1 a Deployment is Available with no pod ready.
+func ReadyReplicas(d *appsv1.Deployment, pods []corev1.Pod) (ready, wanted int32) {
+	wanted = ptr.Deref(d.Spec.Replicas, 1)
+	if d.Status.ObservedGeneration < d.Generation || d.Status.UpdatedReplicas < d.Status.Replicas {
+		return 0, wanted
+	}
+	for i := range pods {
+		if pods[i].DeletionTimestamp == nil && drain.Ready(&pods[i]) {
+			ready++
+		}
+	}
+	return ready, wanted
+}
+
+// Leads says whether one of these pods holds the Lease of a namespace and has renewed it in time. When the Lease is held by
+// a pod that is gone, it is vacated, so that a standby need not wait for it to expire.
+func (k *Kit) Leads(ctx context.Context, namespace string, pods []corev1.Pod, gone func(pod string) bool) (bool, error) {
+	l, err := lease.Get(ctx, k.Live, namespace)
+	if client.IgnoreNotFound(err) != nil {
+		return false, err
+	}
+	if err != nil {
+		return false, nil
+	}
+	holder := lease.HolderPod(l)
+	for i := range pods {
+		if pods[i].Name == holder {
+			return pods[i].DeletionTimestamp == nil && lease.Valid(l, k.Clock.Now()), nil
+		}
+	}
+	if holder != "" && gone(holder) {
+		return false, lease.Vacate(ctx, k.Live, l)
+	}
+	return false, nil
+}
+
+// RemoveGreen uninstalls the second release, if it is there and the run made it.
+func (k *Kit) RemoveGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error {
+	plan := run.Status.Plan
+	r, err := k.Releases.Get(ctx, plan.Namespace, plan.GreenRelease)
+	if errors.Is(err, release.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if r.Labels[v1alpha1.LabelRun] != run.Name {
+		return fault.NewTerminal(fmt.Errorf("release %s/%s was not made by this run: it is left alone", r.Namespace, r.Name))
+	}
+	return k.Releases.Uninstall(ctx, r.Namespace, r.Name)
+}

@@ -1,0 +1,171 @@
+// Package tag puts the discovery tag on subnets and security groups that lack it, so that green EC2NodeClasses may select by
+// it. What it adds is written to status first; a rollback removes exactly that.
+package tag
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/cloud"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+)
+
+// maxTags is how many tags status holds.
+const maxTags = 512
+
+// Phase is the phase Tag.
+type Phase struct {
+	*phase.Kit
+	Cloud cloud.Factory
+}
+
+var _ engine.Phase = (*Phase)(nil)
+
+// Name implements engine.Phase.
+func (*Phase) Name() v1alpha1.PhaseName { return v1alpha1.PhaseTag }
+
+// Run implements engine.Phase.
+func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	if run.Spec.AWS == nil {
+		return engine.Skip("spec.aws is not set: nothing in AWS is read or written")
+	}
+	c, err := p.Cloud(ctx, run.Spec.AWS.Region)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if len(run.Status.Tags) > 0 {
+		return p.write(ctx, run, c)
+	}
+	cluster, err := clusterName(run)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	ids, err := p.resources(ctx, run, c, cluster)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	has, err := c.Tags(ctx, ids)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	want := run.Spec.AWS.DiscoveryTag
+	run.Status.Tags = missing(ids, has, want.Key, orElse(want.Value, cluster))
+	if n := len(run.Status.Tags); n > maxTags {
+		run.Status.Tags = nil
+		return engine.Fail("TooManyTags", "%d subnets and security groups lack the tag %s, and a run tags at most %d; tag them yourself, or set spec.aws.discoveryTag.subnets: NodeClass", n, want.Key, maxTags)
+	}
+	if len(run.Status.Tags) == 0 {
+		return engine.Done("%d subnets and security groups have the tag %s", len(ids), want.Key)
+	}
+	return engine.Wait(0, "Tagging", "tagging %d of %d subnets and security groups", len(run.Status.Tags), len(ids))
+}
+
+// write adds the tags that status lists.
+func (p *Phase) write(ctx context.Context, run *v1alpha1.KarpenterUpgrade, c cloud.Client) engine.Outcome {
+	ids, first := resourcesOf(run.Status.Tags), run.Status.Tags[0]
+	if err := c.Tag(ctx, ids, first.Key, first.Value); err != nil {
+		return engine.FromError(err)
+	}
+	return engine.Done("%d subnets and security groups were tagged %s=%s", len(ids), first.Key, first.Value)
+}
+
+// Undo implements engine.Phase. A tag whose value somebody changed since is not ours any more and stays.
+func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	if len(run.Status.Tags) == 0 || run.Spec.AWS == nil {
+		return engine.Done("no tag was added")
+	}
+	c, err := p.Cloud(ctx, run.Spec.AWS.Region)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	ids, first := resourcesOf(run.Status.Tags), run.Status.Tags[0]
+	if err := c.Untag(ctx, ids, first.Key, first.Value); err != nil {
+		return engine.FromError(err)
+	}
+	run.Status.Tags = nil
+	return engine.Done("%d tags were removed", len(ids))
+}
+
+func clusterName(run *v1alpha1.KarpenterUpgrade) (string, error) {
+	if name := orElse(run.Spec.AWS.ClusterName, run.Status.Plan.ClusterName); name != "" {
+		return name, nil
+	}
+	return "", fmt.Errorf("the cluster's name is not known: set spec.aws.clusterName")
+}
+
+// resources are the subnets that the spec asks for and the cluster's security groups, sorted.
+func (p *Phase) resources(ctx context.Context, run *v1alpha1.KarpenterUpgrade, c cloud.Client, name string) ([]string, error) {
+	cluster, err := c.Cluster(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var subnets []string
+	switch run.Spec.AWS.DiscoveryTag.Subnets {
+	case v1alpha1.SubnetsOfNodeGroups:
+		subnets, err = c.NodeGroupSubnets(ctx, name)
+	case v1alpha1.SubnetsOfVPC:
+		subnets, err = c.VPCSubnets(ctx, cluster.VPC)
+	case v1alpha1.SubnetsOfNodeClasses:
+		subnets, err = p.nodeClassSubnets(ctx, run)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := slices.Concat(subnets, cluster.SecurityGroups)
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// nodeClassSubnets are the subnets that the blue EC2NodeClasses resolved.
+func (p *Phase) nodeClassSubnets(ctx context.Context, run *v1alpha1.KarpenterUpgrade) ([]string, error) {
+	var out []string
+	for _, class := range run.Status.Plan.NodeClasses {
+		o, err := p.Get(ctx, phase.NodeClassKind, class.Blue)
+		if err != nil {
+			return nil, err
+		}
+		subnets, _, err := unstructured.NestedSlice(o.Object, "status", "subnets")
+		if err != nil {
+			return nil, fmt.Errorf("reading the subnets of EC2NodeClass %s: %w", class.Blue, err)
+		}
+		for _, s := range subnets {
+			if subnet, ok := s.(map[string]any); ok {
+				if id, _, _ := unstructured.NestedString(subnet, "id"); id != "" {
+					out = append(out, id)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// missing are the tags to add: those of resources that lack the key. An existing tag is left alone, whatever its value.
+func missing(ids []string, has map[string]map[string]string, key, value string) []v1alpha1.ResourceTag {
+	var out []v1alpha1.ResourceTag
+	for _, id := range ids {
+		if _, there := has[id][key]; !there {
+			out = append(out, v1alpha1.ResourceTag{Resource: id, Key: key, Value: value})
+		}
+	}
+	return out
+}
+
+func resourcesOf(tags []v1alpha1.ResourceTag) []string {
+	out := make([]string, 0, len(tags))
+	for _, t := range tags {
+		out = append(out, t.Resource)
+	}
+	return out
+}
+
+func orElse(s, other string) string {
+	if s != "" {
+		return s
+	}
+	return other
+}
