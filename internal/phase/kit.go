@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -102,6 +103,16 @@ func (k *Kit) Patch(ctx context.Context, before, after client.Object) error {
 		return nil
 	}
 	if err := k.Live.Patch(ctx, after, patch); err != nil {
+		return fmt.Errorf("patching %T %s: %w", after, client.ObjectKeyFromObject(after), err)
+	}
+	return nil
+}
+
+// PatchMark writes a mark, or takes one back. It does nothing when the object has changed since it was read, or is gone: a
+// mark records what was there before, so it must not be written over what nobody looked at. The next step sees what is true.
+func (k *Kit) PatchMark(ctx context.Context, before, after client.Object) error {
+	err := k.Live.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("patching %T %s: %w", after, client.ObjectKeyFromObject(after), err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -106,24 +107,44 @@ func ReadyReplicas(d *appsv1.Deployment, pods []corev1.Pod) (ready, wanted int32
 
 // Leads says whether one of these pods holds the Lease of a namespace and has renewed it in time. When the Lease is held by
 // a pod that is gone, it is vacated, so that a standby need not wait for it to expire.
-func (k *Kit) Leads(ctx context.Context, namespace string, pods []corev1.Pod, gone func(pod string) bool) (bool, error) {
+func (k *Kit) Leads(ctx context.Context, namespace string, pods []corev1.Pod) (bool, error) {
 	l, err := lease.Get(ctx, k.Live, namespace)
-	if client.IgnoreNotFound(err) != nil {
-		return false, err
-	}
-	if err != nil {
+	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
+	if err != nil {
+		return false, err
+	}
 	holder := lease.HolderPod(l)
+	if holder == "" {
+		return false, nil
+	}
 	for i := range pods {
 		if pods[i].Name == holder {
 			return pods[i].DeletionTimestamp == nil && lease.Valid(l, k.Clock.Now()), nil
 		}
 	}
-	if holder != "" && gone(holder) {
+	err = k.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: holder}, &corev1.Pod{})
+	if apierrors.IsNotFound(err) {
 		return false, lease.Vacate(ctx, k.Live, l)
 	}
-	return false, nil
+	return false, err
+}
+
+// Scale sets the replicas of a Deployment of a release. A mark that is not empty is left on it in the same write, and an empty
+// one removes the mark that is there.
+func (k *Kit) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32, mark string) error {
+	after := d.DeepCopy()
+	after.Spec.Replicas = ptr.To(replicas)
+	if mark == "" {
+		delete(after.Annotations, v1alpha1.AnnotationReplicas)
+	} else {
+		if after.Annotations == nil {
+			after.Annotations = map[string]string{}
+		}
+		after.Annotations[v1alpha1.AnnotationReplicas] = mark
+	}
+	return k.Patch(ctx, d, after)
 }
 
 // RemoveGreen uninstalls the second release, if it is there and the run made it.

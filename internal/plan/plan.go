@@ -73,6 +73,9 @@ func Source(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) (*snapsho
 	var found []*snapshot.Installation
 	for i := range s.Installations {
 		in := &s.Installations[i]
+		if in.Release != nil && in.Release.Run != "" {
+			continue // the second release of a run
+		}
 		if spec.Source == nil || (in.Release != nil && in.Release.Name == spec.Source.Release && in.Namespace == spec.Source.Namespace) {
 			found = append(found, in)
 		}

@@ -8,6 +8,7 @@ package freeze
 
 import (
 	"context"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,8 +19,12 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 )
 
-// batch is how many nodes one step writes.
-const batch = 50
+const (
+	// batch is how many nodes one step writes.
+	batch = 50
+	// settle is how long the caches get to show what was written.
+	settle = 200 * time.Millisecond
+)
 
 // Phase is the phase Freeze.
 type Phase struct{ *phase.Kit }
@@ -43,8 +48,8 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	if err != nil {
 		return engine.FromError(err)
 	}
-	if written == batch {
-		return engine.Wait(0, "Freezing", "freezing %d nodes", len(nodes))
+	if written > 0 {
+		return engine.Wait(settle, "Freezing", "freezing %d nodes", len(nodes))
 	}
 	return engine.Done("%d nodes are frozen", len(nodes))
 }
@@ -84,12 +89,15 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 		if !thaw(after, run.Name) {
 			continue
 		}
-		if err := p.Patch(ctx, &nodes[i], after); client.IgnoreNotFound(err) != nil {
+		if err := p.PatchMark(ctx, &nodes[i], after); err != nil {
 			return engine.FromError(err)
 		}
 		if written++; written == batch {
-			return engine.Wait(0, "Thawing", "taking the freeze back")
+			break
 		}
+	}
+	if written > 0 {
+		return engine.Wait(settle, "Thawing", "taking the freeze back on %d nodes", written)
 	}
 	return engine.Done("no node is frozen by the run")
 }
@@ -108,7 +116,7 @@ func (p *Phase) freeze(ctx context.Context, run *v1alpha1.KarpenterUpgrade, node
 		if !frost(after, run.Name) {
 			continue
 		}
-		if err := p.Patch(ctx, &nodes[i], after); client.IgnoreNotFound(err) != nil {
+		if err := p.PatchMark(ctx, &nodes[i], after); err != nil {
 			return written, err
 		}
 		if written++; written == batch {

@@ -1,0 +1,46 @@
+package manager
+
+import (
+	"fmt"
+
+	"k8s.io/client-go/discovery"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/cloud"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/backup"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/canary"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/cleanup"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/freeze"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/handover"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/install"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/migrate"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/nodepools"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/preflight"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/tag"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/verify"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
+)
+
+// Engine makes the engine with all phases, in order.
+func Engine(kit *phase.Kit, dc discovery.ServerVersionInterface) (*engine.Engine, error) {
+	versions, err := catalog.Load()
+	if err != nil {
+		return nil, fmt.Errorf("setting up the engine: %w", err)
+	}
+	snapshots := &live.Reader{Client: kit.Live, Discovery: dc, Releases: kit.Releases, Clock: kit.Clock}
+	return engine.New(kit.Clock,
+		&preflight.Phase{Snapshots: snapshots, Catalog: versions},
+		&backup.Phase{Kit: kit},
+		&tag.Phase{Kit: kit, Cloud: cloud.NewAWS},
+		&freeze.Phase{Kit: kit},
+		&install.Phase{Kit: kit},
+		&handover.Phase{Kit: kit},
+		&nodepools.Phase{Kit: kit},
+		&canary.Phase{Kit: kit},
+		&migrate.Phase{Kit: kit},
+		&verify.Phase{Kit: kit},
+		&cleanup.Phase{Kit: kit},
+	), nil
+}

@@ -1,0 +1,242 @@
+// Package canary proves, before any workload moves, that the new controller can launch a node with each green EC2NodeClass and
+// that a pod runs on it. An Available Deployment of Karpenter proves nothing of the kind.
+//
+// Each canary is a NodePool of its own, with a taint that keeps others away, and a Deployment of one pod that tolerates it.
+package canary
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
+)
+
+const look = time.Second
+
+// Phase is the phase Canary.
+type Phase struct{ *phase.Kit }
+
+var (
+	_ engine.Phase     = (*Phase)(nil)
+	_ engine.Deadliner = (*Phase)(nil)
+	_ engine.Releaser  = (*Phase)(nil)
+)
+
+// Name implements engine.Phase.
+func (*Phase) Name() v1alpha1.PhaseName { return v1alpha1.PhaseCanary }
+
+// Deadline implements engine.Deadliner. It does not count for the canary's removal.
+func (*Phase) Deadline(run *v1alpha1.KarpenterUpgrade) time.Duration {
+	if run.Status.Canary != nil && run.Status.Canary.ProvedAt != nil {
+		return 0
+	}
+	return run.Spec.Canary.Timeout.Duration
+}
+
+// Run implements engine.Phase.
+func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	if len(run.Status.Plan.NodeClasses) == 0 {
+		return engine.Skip("there is no NodePool to replace")
+	}
+	if run.Status.Canary != nil && run.Status.Canary.ProvedAt != nil {
+		left, err := p.remove(ctx, run)
+		if err != nil {
+			return engine.FromError(err)
+		}
+		if left != "" {
+			return engine.Wait(look, "Removing", "proved; %s is being removed", left)
+		}
+		return engine.Done("pods ran on nodes %v, launched by %s", run.Status.Canary.Nodes, run.Spec.Target.Version)
+	}
+	return p.prove(ctx, run)
+}
+
+func (p *Phase) prove(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	var nodes []string
+	for i, class := range run.Status.Plan.NodeClasses {
+		if err := p.ensure(ctx, run, i, class); err != nil {
+			return engine.FromError(err)
+		}
+		node, waits, err := p.proven(ctx, name(run, i))
+		if err != nil {
+			return engine.FromError(err)
+		}
+		if node == "" {
+			return engine.Wait(look, "WaitingForCanary", "EC2NodeClass %s: %s", class.Green, waits)
+		}
+		nodes = append(nodes, node)
+	}
+	slices.Sort(nodes)
+	run.Status.Canary = &v1alpha1.CanaryStatus{ProvedAt: ptr.To(metav1.NewTime(p.Clock.Now())), Nodes: slices.Compact(nodes)}
+	return engine.Wait(0, "Proved", "pods are Ready on nodes %v", run.Status.Canary.Nodes)
+}
+
+// name of the i-th canary's objects.
+func name(run *v1alpha1.KarpenterUpgrade, i int) string {
+	return fmt.Sprintf("%s-canary-%d", run.Name, i)
+}
+
+// ensure creates a canary's NodePool and Deployment where they are not there.
+func (p *Phase) ensure(ctx context.Context, run *v1alpha1.KarpenterUpgrade, i int, class v1alpha1.NodeClassPlan) error {
+	pool, err := p.Get(ctx, phase.NodePoolKind, name(run, i))
+	if apierrors.IsNotFound(err) {
+		green, err := p.Get(ctx, phase.NodePoolKind, class.CanaryPool)
+		if err != nil {
+			return err
+		}
+		pool, err = nodePool(green, name(run, i), run)
+		if err != nil {
+			return fault.NewTerminal(err)
+		}
+		if err := p.Live.Create(ctx, pool); err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("creating NodePool %s: %w", pool.GetName(), err)
+		}
+	} else if err != nil {
+		return err
+	}
+	if err := p.Live.Create(ctx, deployment(run, name(run, i), p.Namespace, pool)); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("creating Deployment %s/%s: %w", p.Namespace, name(run, i), err)
+	}
+	return nil
+}
+
+// proven is the node of a canary whose pod is Ready; while there is none, it says what is waited for.
+func (p *Phase) proven(ctx context.Context, canary string) (node, waits string, err error) {
+	var pods corev1.PodList
+	if err := p.Live.List(ctx, &pods, client.InNamespace(p.Namespace), client.MatchingLabels{labelCanary: canary}); err != nil {
+		return "", "", fmt.Errorf("listing the pods of Deployment %s/%s: %w", p.Namespace, canary, err)
+	}
+	for i := range pods.Items {
+		if pod := &pods.Items[i]; pod.DeletionTimestamp == nil && drain.Ready(pod) {
+			n := &corev1.Node{}
+			if err := p.Live.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, n); err != nil {
+				return "", "", fmt.Errorf("reading node %s: %w", pod.Spec.NodeName, err)
+			}
+			if n.Labels[karpv1.NodePoolLabelKey] == canary && n.Labels[karpv1.NodeRegisteredLabelKey] == "true" {
+				return n.Name, "", nil
+			}
+		}
+	}
+	waits, err = p.waitsFor(ctx, canary)
+	return "", waits, err
+}
+
+// waitsFor says how far the launch of a canary's node is.
+func (p *Phase) waitsFor(ctx context.Context, canary string) (string, error) {
+	claims, err := live.ListAll(ctx, p.Live, phase.NodeClaimKind, client.MatchingLabels{karpv1.NodePoolLabelKey: canary})
+	if err != nil {
+		return "", err
+	}
+	for i := range claims {
+		for _, condition := range []string{karpv1.ConditionTypeLaunched, karpv1.ConditionTypeRegistered, karpv1.ConditionTypeInitialized} {
+			if status, message := snapshot.ConditionStatus(&claims[i], condition); status != "True" {
+				return fmt.Sprintf("NodeClaim %s is not %s yet: %s", claims[i].GetName(), condition, message), nil
+			}
+		}
+		return fmt.Sprintf("NodeClaim %s is ready; waiting for the pod", claims[i].GetName()), nil
+	}
+	pool, err := p.Get(ctx, phase.NodePoolKind, canary)
+	if err != nil {
+		return "", client.IgnoreNotFound(err)
+	}
+	if status, message := snapshot.ConditionStatus(pool, "Ready"); status != "True" {
+		return fmt.Sprintf("NodePool %s is not Ready: %s", canary, message), nil
+	}
+	return fmt.Sprintf("NodePool %s has no NodeClaim; kubectl get events -A --field-selector involvedObject.kind=NodeClaim", canary), nil
+}
+
+// Undo implements engine.Phase.
+func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	return p.Release(ctx, run)
+}
+
+// Release implements engine.Releaser.
+func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	left, err := p.remove(ctx, run)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if left != "" {
+		return engine.Wait(look, "Removing", "%s is being removed", left)
+	}
+	return engine.Done("no canary is left")
+}
+
+// remove deletes the canaries, and names something that is left of them; empty when nothing is.
+func (p *Phase) remove(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (left string, err error) {
+	for i := range run.Status.Plan.NodeClasses {
+		canary := name(run, i)
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: canary}}
+		if err := p.Live.Delete(ctx, d, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
+			return "", fmt.Errorf("deleting Deployment %s/%s: %w", p.Namespace, canary, err)
+		}
+		pool := phase.Object(phase.NodePoolKind, canary)
+		if err := p.Live.Delete(ctx, pool, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
+			return "", fmt.Errorf("deleting NodePool %s: %w", canary, err)
+		}
+		claims, err := live.ListAll(ctx, p.Live, phase.NodeClaimKind, client.MatchingLabels{karpv1.NodePoolLabelKey: canary})
+		if err != nil {
+			return "", err
+		}
+		if len(claims) > 0 {
+			left = "NodeClaim " + claims[0].GetName()
+		}
+	}
+	return left, nil
+}
+
+// nodePool is a canary's NodePool: the requirements of a green one, and a taint that keeps all but the canary away.
+func nodePool(green *unstructured.Unstructured, name string, run *v1alpha1.KarpenterUpgrade) (*unstructured.Unstructured, error) {
+	template, _, err := unstructured.NestedMap(green.Object, "spec", "template")
+	if err != nil {
+		return nil, fmt.Errorf("NodePool %s: reading its template: %w", green.GetName(), err)
+	}
+	out := phase.Object(phase.NodePoolKind, name)
+	out.SetLabels(map[string]string{v1alpha1.LabelRun: run.Name})
+	out.SetOwnerReferences([]metav1.OwnerReference{ownerOf(run)})
+	out.Object["spec"] = map[string]any{
+		"template":   template,
+		"disruption": map[string]any{"consolidationPolicy": "WhenEmpty", "consolidateAfter": "Never", "budgets": []any{map[string]any{"nodes": "0"}}},
+	}
+	taints, _, err := unstructured.NestedSlice(out.Object, "spec", "template", "spec", "taints")
+	if err != nil {
+		return nil, fmt.Errorf("NodePool %s: reading its taints: %w", green.GetName(), err)
+	}
+	taints = append(taints, map[string]any{"key": taintCanary, "value": run.Name, "effect": string(corev1.TaintEffectNoSchedule)})
+	if err := unstructured.SetNestedSlice(out.Object, taints, "spec", "template", "spec", "taints"); err != nil {
+		return nil, fmt.Errorf("NodePool %s: %w", name, err)
+	}
+	labels, _, err := unstructured.NestedStringMap(out.Object, "spec", "template", "metadata", "labels")
+	if err != nil {
+		return nil, fmt.Errorf("NodePool %s: reading its labels: %w", green.GetName(), err)
+	}
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[v1alpha1.LabelRun] = run.Name
+	if err := unstructured.SetNestedStringMap(out.Object, labels, "spec", "template", "metadata", "labels"); err != nil {
+		return nil, fmt.Errorf("NodePool %s: %w", name, err)
+	}
+	return out, nil
+}
+
+func ownerOf(run *v1alpha1.KarpenterUpgrade) metav1.OwnerReference {
+	return metav1.OwnerReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: "KarpenterUpgrade", Name: run.Name, UID: run.UID, Controller: ptr.To(true)}
+}

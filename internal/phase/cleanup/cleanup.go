@@ -1,0 +1,231 @@
+// Package cleanup ends a run: the original release, under the name that it always had, is upgraded in place while green leads;
+// then it leads, and green goes; then the blue NodePools go, and all marks.
+//
+// From here on there is no way back, so nothing here fails: it waits, and says for what.
+package cleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/freeze"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/handover"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/migrate"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/nodepools"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
+)
+
+const look = 500 * time.Millisecond
+
+// Phase is the phase Cleanup.
+type Phase struct{ *phase.Kit }
+
+var _ engine.Phase = (*Phase)(nil)
+
+// Name implements engine.Phase.
+func (*Phase) Name() v1alpha1.PhaseName { return v1alpha1.PhaseCleanup }
+
+// part is one part of the cleanup; it says what it waits for, and nothing when it is done.
+type part func(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (waits string, err error)
+
+// Run implements engine.Phase. Each part observes whether it is done, so the order holds after a restart too.
+func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	for _, do := range []part{p.upgrade, p.bluePods, p.removeGreen, p.lead, p.nodePools, p.nodeClasses, p.marks} {
+		waits, err := do(ctx, run)
+		if err != nil {
+			out := engine.FromError(err)
+			if out.Kind == engine.KindFail {
+				out.Kind, out.After = engine.KindBlocked, time.Minute
+			}
+			return out
+		}
+		if waits != "" {
+			return engine.Wait(look, "CleaningUp", "%s", waits)
+		}
+	}
+	return engine.Done("release %s/%s is at %s, and nothing of the run is left", run.Status.Plan.Namespace, run.Status.Plan.Release, run.Spec.Target.Version)
+}
+
+// upgrade brings the original release to the target. Its pods join green's as standbys of the same Lease.
+func (p *Phase) upgrade(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	plan := run.Status.Plan
+	chart, err := p.TargetChart(ctx, run, release.ChartKarpenter)
+	if err != nil {
+		return "", err
+	}
+	current, err := p.Releases.Get(ctx, plan.Namespace, plan.Release)
+	if err != nil {
+		return "", err
+	}
+	merged, err := live.TargetValues(current.Values, &run.Spec)
+	if err != nil {
+		return "", err
+	}
+	ready, err := p.EnsureRelease(ctx, release.Spec{
+		Namespace: plan.Namespace, Name: plan.Release, Chart: chart, Values: merged, Description: "KarpenterUpgrade " + run.Name,
+	}, true)
+	if err != nil || ready {
+		return "", err
+	}
+	return fmt.Sprintf("release %s/%s is being upgraded to %s", plan.Namespace, plan.Release, run.Spec.Target.Version), nil
+}
+
+// bluePods waits until the pods of the original release are Ready. Helm has set its replicas, which were 0, to what its values
+// say.
+func (p *Phase) bluePods(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	plan := run.Status.Plan
+	d, err := p.Deployment(ctx, plan.Namespace, plan.Release)
+	if err != nil || d == nil {
+		return "waiting for the Deployment of release " + plan.Release, err
+	}
+	if *d.Spec.Replicas == 0 {
+		return fmt.Sprintf("Deployment %s/%s is being started", d.Namespace, d.Name), p.Scale(ctx, d, max(blueReplicas(run), 1), "")
+	}
+	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.Release)
+	if err != nil {
+		return "", err
+	}
+	if ready, wanted := phase.ReadyReplicas(d, pods); ready < wanted {
+		return fmt.Sprintf("%d of %d pods of Deployment %s/%s are Ready; green leads until they are", ready, wanted, d.Namespace, d.Name), nil
+	}
+	return "", nil
+}
+
+func blueReplicas(run *v1alpha1.KarpenterUpgrade) int32 {
+	if run.Status.BlueReplicas == nil {
+		return 1
+	}
+	return *run.Status.BlueReplicas
+}
+
+func (p *Phase) removeGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	plan := run.Status.Plan
+	_, err := p.Releases.Get(ctx, plan.Namespace, plan.GreenRelease)
+	if errors.Is(err, release.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("release %s/%s is being removed", plan.Namespace, plan.GreenRelease), p.RemoveGreen(ctx, run)
+}
+
+// lead waits until green's pods are gone and a pod of the original release leads.
+func (p *Phase) lead(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	plan := run.Status.Plan
+	green, err := p.ControllerPods(ctx, plan.Namespace, plan.GreenRelease)
+	if err != nil {
+		return "", err
+	}
+	if len(green) > 0 {
+		return fmt.Sprintf("%d pods of release %s/%s are still there", len(green), plan.Namespace, plan.GreenRelease), nil
+	}
+	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.Release)
+	if err != nil {
+		return "", err
+	}
+	leads, err := p.Leads(ctx, plan.Namespace, pods)
+	if err != nil || leads {
+		return "", err
+	}
+	return fmt.Sprintf("waiting for a pod of release %s/%s to hold the Lease", plan.Namespace, plan.Release), nil
+}
+
+// nodePools deletes the blue NodePools that have no NodeClaim left, unless they are to be kept.
+func (p *Phase) nodePools(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	if keepBlue(run) {
+		return "", nil
+	}
+	for _, pool := range run.Status.Plan.Pools {
+		claims, err := live.ListAll(ctx, p.Live, phase.NodeClaimKind, client.MatchingLabels{karpv1.NodePoolLabelKey: pool.Blue})
+		if err != nil {
+			return "", err
+		}
+		if len(claims) > 0 {
+			return fmt.Sprintf("NodePool %s has NodeClaim %s again: kubectl delete nodeclaim %s", pool.Blue, claims[0].GetName(), claims[0].GetName()), nil
+		}
+		gone, err := p.delete(ctx, phase.NodePoolKind, pool.Blue)
+		if err != nil || !gone {
+			return fmt.Sprintf("NodePool %s is being deleted", pool.Blue), err
+		}
+	}
+	return "", nil
+}
+
+// nodeClasses deletes the blue EC2NodeClasses that no NodePool refers to any more.
+func (p *Phase) nodeClasses(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	if keepBlue(run) {
+		return "", nil
+	}
+	pools, err := live.ListAll(ctx, p.Live, phase.NodePoolKind)
+	if err != nil {
+		return "", err
+	}
+	used := sets.New[string]()
+	for i := range pools {
+		used.Insert(snapshot.NodeClassName(&pools[i]))
+	}
+	for _, class := range run.Status.Plan.NodeClasses {
+		if used.Has(class.Blue) {
+			continue
+		}
+		gone, err := p.delete(ctx, phase.NodeClassKind, class.Blue)
+		if err != nil || !gone {
+			return fmt.Sprintf("EC2NodeClass %s is being deleted", class.Blue), err
+		}
+	}
+	return "", nil
+}
+
+func keepBlue(run *v1alpha1.KarpenterUpgrade) bool {
+	return run.Spec.NodePools != nil && run.Spec.NodePools.KeepBlue
+}
+
+// delete deletes an object and says whether it is gone.
+func (p *Phase) delete(ctx context.Context, kind schema.GroupVersionKind, name string) (gone bool, err error) {
+	o, err := p.Get(ctx, kind, name)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if o.GetDeletionTimestamp() != nil {
+		return false, nil
+	}
+	uid := o.GetUID()
+	if err := p.Live.Delete(ctx, o, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("deleting %s %s: %w", kind.Kind, name, err)
+	}
+	return false, nil
+}
+
+// marks takes back what is left of the run's marks, on nodes of NodePools that were not replaced too.
+func (p *Phase) marks(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	for _, r := range []engine.Releaser{
+		&nodepools.Phase{Kit: p.Kit}, &migrate.Phase{Kit: p.Kit}, &freeze.Phase{Kit: p.Kit}, &handover.Phase{Kit: p.Kit},
+	} {
+		if out := r.Release(ctx, run); out.Kind != engine.KindDone {
+			return out.Message, nil
+		}
+	}
+	return "", nil
+}
+
+// Undo implements engine.Phase. The engine does not call it: the floor of every plan is the beginning of this phase.
+func (*Phase) Undo(context.Context, *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	return engine.Fail("RollbackFloorPassed", "the original release has been upgraded: there is no way back")
+}

@@ -1,0 +1,155 @@
+// Package handover lets the green release lead: it stops blue, waits until its pods are gone, takes the Lease from them and
+// waits until a green pod holds it. Taking it back is the same move in the other direction.
+//
+// Both releases elect by one Lease, so at no time can two lead. Between the two nobody leads: a standby looks at the Lease
+// every 2 to 4.4 seconds (client-go's retry period of 2 s, and its jitter).
+package handover
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+)
+
+const (
+	deadline = 5 * time.Minute
+	// look is how often the pods and the Lease are looked at: the time without a leader depends on it.
+	look = 250 * time.Millisecond
+)
+
+// Phase is the phase Handover.
+type Phase struct{ *phase.Kit }
+
+var (
+	_ engine.Phase     = (*Phase)(nil)
+	_ engine.Deadliner = (*Phase)(nil)
+	_ engine.Releaser  = (*Phase)(nil)
+)
+
+// Name implements engine.Phase.
+func (*Phase) Name() v1alpha1.PhaseName { return v1alpha1.PhaseHandover }
+
+// Deadline implements engine.Deadliner.
+func (*Phase) Deadline(*v1alpha1.KarpenterUpgrade) time.Duration { return deadline }
+
+// Run implements engine.Phase.
+func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	plan := run.Status.Plan
+	blue, green, err := p.deployments(ctx, plan)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if green == nil {
+		return engine.Fail("StandbyGone", "the Deployment of release %s/%s is gone", plan.Namespace, plan.GreenRelease)
+	}
+	if n := ptr.Deref(blue.Spec.Replicas, 1); n > 0 {
+		return p.stopBlue(ctx, run, blue, green, n)
+	}
+	return p.lead(ctx, plan.Namespace, plan.Release, plan.GreenRelease)
+}
+
+func (p *Phase) deployments(ctx context.Context, plan *v1alpha1.Plan) (blue, green *appsv1.Deployment, err error) {
+	blue, err = p.Deployment(ctx, plan.Namespace, plan.Release)
+	if err != nil {
+		return nil, nil, err
+	}
+	if blue == nil {
+		return nil, nil, fmt.Errorf("deployment %s/%s of release %s is gone", plan.Namespace, plan.Deployment, plan.Release)
+	}
+	green, err = p.Deployment(ctx, plan.Namespace, plan.GreenRelease)
+	return blue, green, err
+}
+
+// stopBlue scales blue to zero, once green is there to follow it.
+func (p *Phase) stopBlue(ctx context.Context, run *v1alpha1.KarpenterUpgrade, blue, green *appsv1.Deployment, replicas int32) engine.Outcome {
+	plan := run.Status.Plan
+	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.GreenRelease)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if ready, wanted := phase.ReadyReplicas(green, pods); ready < wanted {
+		return engine.Wait(time.Second, "WaitingForStandby", "%d of %d pods of Deployment %s/%s are Ready; blue leads until they are", ready, wanted, green.Namespace, green.Name)
+	}
+	run.Status.BlueReplicas = ptr.To(replicas)
+	if err := p.Scale(ctx, blue, 0, phase.Mark(run.Name, fmt.Sprint(replicas))); err != nil {
+		return engine.FromError(err)
+	}
+	return engine.Wait(look, "StoppingBlue", "Deployment %s/%s is being scaled from %d to 0", blue.Namespace, blue.Name, replicas)
+}
+
+// lead waits until the pods of the release that stopped are gone and one of the other's leads.
+func (p *Phase) lead(ctx context.Context, namespace, stopped, leader string) engine.Outcome {
+	old, err := p.ControllerPods(ctx, namespace, stopped)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if len(old) > 0 {
+		return engine.Wait(look, "WaitingForStop", "%d pods of release %s/%s are still there", len(old), namespace, stopped)
+	}
+	pods, err := p.ControllerPods(ctx, namespace, leader)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	leads, err := p.Leads(ctx, namespace, pods)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if !leads {
+		return engine.Wait(look, "WaitingForLeader", "waiting for a pod of release %s/%s to hold the Lease", namespace, leader)
+	}
+	return engine.Done("release %s/%s leads", namespace, leader)
+}
+
+// Undo implements engine.Phase. Blue is started first, as a standby, so that somebody leads again as soon as green stops.
+func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	plan := run.Status.Plan
+	blue, green, err := p.deployments(ctx, plan)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if ptr.Deref(blue.Spec.Replicas, 1) == 0 {
+		if err := p.Scale(ctx, blue, max(ptr.Deref(run.Status.BlueReplicas, 1), 1), ""); err != nil {
+			return engine.FromError(err)
+		}
+		return engine.Wait(look, "StartingBlue", "Deployment %s/%s is being started", blue.Namespace, blue.Name)
+	}
+	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.Release)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if ready, wanted := phase.ReadyReplicas(blue, pods); ready < wanted {
+		return engine.Wait(time.Second, "WaitingForBlue", "%d of %d pods of Deployment %s/%s are Ready; green leads until they are", ready, wanted, blue.Namespace, blue.Name)
+	}
+	if green != nil && ptr.Deref(green.Spec.Replicas, 1) > 0 {
+		if err := p.Scale(ctx, green, 0, ""); err != nil {
+			return engine.FromError(err)
+		}
+		return engine.Wait(look, "StoppingGreen", "Deployment %s/%s is being scaled to 0", green.Namespace, green.Name)
+	}
+	return p.lead(ctx, plan.Namespace, plan.GreenRelease, plan.Release)
+}
+
+// Release implements engine.Releaser: the mark on blue's Deployment goes, and blue stays stopped.
+func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	blue, err := p.Deployment(ctx, run.Status.Plan.Namespace, run.Status.Plan.Release)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if blue == nil {
+		return engine.Done("the Deployment is gone")
+	}
+	if owner, _ := phase.SplitMark(blue.Annotations[v1alpha1.AnnotationReplicas]); owner != run.Name {
+		return engine.Done("the Deployment has no mark")
+	}
+	if err := p.Scale(ctx, blue, ptr.Deref(blue.Spec.Replicas, 1), ""); err != nil {
+		return engine.FromError(err)
+	}
+	return engine.Done("the mark on Deployment %s/%s is gone", blue.Namespace, blue.Name)
+}

@@ -1,0 +1,240 @@
+// Package mover empties nodes: it cordons them, lets their pods leave as package drain decides, and deletes the NodeClaim of
+// each node that is empty. It keeps nothing in memory: what it has begun stands on the Nodes, as marks.
+package mover
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+)
+
+const (
+	// look is how often the cluster is looked at when no watch says that something happened.
+	look = time.Second
+	// settle is how long the caches get to show what was written.
+	settle = 200 * time.Millisecond
+	// batch is how many nodes or pods one step writes.
+	batch = 50
+	// patience is how long a pod may keep a node for a reason that goes away by itself before it is reported as a blocker.
+	patience = 2 * time.Minute
+)
+
+// Mover empties nodes.
+type Mover struct{ *phase.Kit }
+
+// Job says what to empty.
+type Job struct {
+	// From are the NodePools whose nodes are emptied.
+	From sets.Set[string]
+	// Rank orders NodePools.
+	Rank func(pool string) int
+	// Since is when the phase began: pods that are pending since before do not count against it.
+	Since time.Time
+	// Doing names the work in messages, such as "moved".
+	Doing string
+}
+
+// state is what one step sees.
+type state struct {
+	run    *v1alpha1.KarpenterUpgrade
+	job    Job
+	nodes  []*corev1.Node
+	view   *drain.View
+	now    time.Time
+	policy drain.Policy
+	// decisions for the pods of nodes that are being emptied, by node.
+	decisions map[string][]drain.Decision
+}
+
+// Step takes the job one step on. It is Done when no node is left.
+func (m *Mover) Step(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Job) engine.Outcome {
+	nodes, err := m.Nodes(ctx, job.From)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if len(nodes) == 0 {
+		run.Status.Blockers, run.Status.BlockersTotal = nil, 0
+		return engine.Done("no node is left to be %s", job.Doing)
+	}
+	if n, err := m.cordon(ctx, run, nodes); err != nil || n > 0 {
+		if err != nil {
+			return engine.FromError(err)
+		}
+		return engine.Wait(settle, "Cordoning", "cordoned %d of %d nodes", n, len(nodes))
+	}
+	s, err := m.look(ctx, run, job, nodes)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	s.decide()
+	if err := m.act(ctx, s); err != nil {
+		return engine.FromError(err)
+	}
+	stalled, err := m.start(ctx, s)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	return s.outcome(stalled)
+}
+
+// look gathers what decisions need.
+func (m *Mover) look(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Job, nodes []*corev1.Node) (*state, error) {
+	view, err := m.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	spec := run.Spec.Migration
+	s := &state{run: run, job: job, nodes: nodes, view: view, now: m.Clock.Now(), decisions: map[string][]drain.Decision{}}
+	s.policy = drain.Policy{Singletons: spec.Singletons, BarePods: spec.BarePods, Namespace: drain.NamespaceGate(namespaces(run), s.remaining())}
+	if spec.DoNotDisruptTimeout != nil {
+		s.policy.DoNotDisruptTimeout = &spec.DoNotDisruptTimeout.Duration
+	}
+	return s, nil
+}
+
+func namespaces(run *v1alpha1.KarpenterUpgrade) []string {
+	if o := run.Spec.Migration.Order; o != nil {
+		return o.Namespaces
+	}
+	return nil
+}
+
+// remaining are the namespaces that still have pods on the nodes.
+func (s *state) remaining() map[string]bool {
+	out := map[string]bool{}
+	for _, n := range s.nodes {
+		for _, p := range s.view.OnNode(n.Name) {
+			if !drain.Empty([]*corev1.Pod{p}) {
+				out[p.Namespace] = true
+			}
+		}
+	}
+	return out
+}
+
+// draining says since when a node is being emptied.
+func draining(n *corev1.Node, run string) (time.Time, bool) {
+	owner, since := phase.SplitMark(n.Annotations[v1alpha1.AnnotationDrainingSince])
+	if owner != run {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(time.RFC3339, since)
+	return t, err == nil
+}
+
+func (s *state) decide() {
+	for _, n := range s.nodes {
+		since, ok := draining(n, s.run.Name)
+		if !ok || n.DeletionTimestamp != nil {
+			continue
+		}
+		for _, p := range s.view.OnNode(n.Name) {
+			if d := s.view.Decide(p, s.policy, since, s.now); d.Action != drain.Ignore {
+				s.decisions[n.Name] = append(s.decisions[n.Name], d)
+			}
+		}
+	}
+}
+
+// held says that nothing on a node can move before something else happens that does not happen by itself.
+func (s *state) held(n *corev1.Node) bool {
+	decisions := s.decisions[n.Name]
+	if len(decisions) == 0 {
+		return false
+	}
+	for _, d := range decisions {
+		if d.Action != drain.Hold && (d.Action != drain.Wait || !s.impatient(n)) {
+			return false
+		}
+	}
+	return true
+}
+
+// impatient says that a node has been being emptied for so long that waiting is worth a report.
+func (s *state) impatient(n *corev1.Node) bool {
+	since, ok := draining(n, s.run.Name)
+	return ok && s.now.Sub(since) >= patience
+}
+
+// start lets further nodes begin, unless launches have stalled, which it says.
+func (m *Mover) start(ctx context.Context, s *state) (stalled string, err error) {
+	if stalled := s.stalled(); stalled != "" {
+		return stalled, nil
+	}
+	for _, name := range drain.Select(s.candidates(), s.limit()) {
+		n := &corev1.Node{}
+		if err := m.Client.Get(ctx, client.ObjectKey{Name: name}, n); err != nil {
+			return "", client.IgnoreNotFound(err)
+		}
+		after := n.DeepCopy()
+		after.Annotations[v1alpha1.AnnotationDrainingSince] = phase.Mark(s.run.Name, s.now.UTC().Format(time.RFC3339))
+		if err := m.PatchMark(ctx, n, after); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+func (s *state) candidates() []drain.Node {
+	out := make([]drain.Node, 0, len(s.nodes))
+	for _, n := range s.nodes {
+		_, busy := draining(n, s.run.Name)
+		out = append(out, drain.Node{
+			Name: n.Name, Created: n.CreationTimestamp.Time, Rank: s.job.Rank(n.Labels[karpv1.NodePoolLabelKey]), Last: s.hostsController(n),
+			Draining: busy, Blocked: s.held(n), Leaving: n.DeletionTimestamp != nil || (busy && len(s.decisions[n.Name]) == 0),
+		})
+	}
+	return out
+}
+
+// hostsController says that Karpenter, or this operator, runs on a node.
+func (s *state) hostsController(n *corev1.Node) bool {
+	for _, p := range s.view.OnNode(n.Name) {
+		if name := p.Labels["app.kubernetes.io/name"]; name == "karpenter" || name == phase.FieldOwner {
+			return true
+		}
+	}
+	return false
+}
+
+// limit is how many nodes may be emptied at the same time. Where namespaces move one after the other, all nodes are.
+func (s *state) limit() int {
+	if namespaces(s.run) != nil {
+		return len(s.nodes)
+	}
+	total := max(int(s.run.Status.Nodes.Total), len(s.nodes))
+	limit := ptr.Deref(s.run.Spec.Migration.MaxUnavailable, intstr.FromString("10%"))
+	n, err := intstr.GetScaledValueFromIntOrPercent(&limit, total, true)
+	if err != nil {
+		return 1 // the API validates it
+	}
+	return max(n, 1)
+}
+
+// stalled names a pod that has been waiting for a node for too long; empty when none has.
+func (s *state) stalled() string {
+	timeout := s.run.Spec.Migration.StallTimeout.Duration
+	for _, p := range s.view.Pods {
+		if p.Spec.NodeName != "" || p.DeletionTimestamp != nil || p.CreationTimestamp.Time.Before(s.job.Since) {
+			continue
+		}
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodScheduled && c.Reason == corev1.PodReasonUnschedulable && s.now.Sub(p.CreationTimestamp.Time) > timeout {
+				return fmt.Sprintf("pod %s/%s has been waiting for a node for %s (%s)", p.Namespace, p.Name, s.now.Sub(p.CreationTimestamp.Time).Round(time.Second), c.Message)
+			}
+		}
+	}
+	return ""
+}

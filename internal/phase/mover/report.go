@@ -1,0 +1,80 @@
+package mover
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+)
+
+// outcome writes what the step saw to status and says it in one line.
+func (s *state) outcome(stalled string) engine.Outcome {
+	blockers := s.blockers()
+	blocked := map[string]bool{}
+	for _, b := range blockers {
+		blocked[b.Node] = true
+	}
+	s.run.Status.BlockersTotal = int32(len(blockers))
+	s.run.Status.Blockers = blockers[:min(len(blockers), v1alpha1.MaxBlockers)]
+	s.run.Status.Nodes.Blocked = int32(len(blocked))
+	s.run.Status.Nodes.InProgress = s.inProgress()
+
+	line := fmt.Sprintf("%d nodes are left to be %s, %d are being emptied", len(s.nodes), s.job.Doing, s.run.Status.Nodes.InProgress)
+	if len(blockers) > 0 {
+		b := blockers[0]
+		line += fmt.Sprintf("; %d blocked: node %s: pod %s: %s", len(blocked), b.Node, b.Pod, b.Message)
+	}
+	switch {
+	case stalled != "":
+		return engine.Wait(look, "Stalled", "%s; no further node begins: %s", line, stalled)
+	case len(blocked) == len(s.nodes):
+		return engine.Wait(look, v1alpha1.ReasonNodesBlocked, "%s", line)
+	default:
+		return engine.Wait(look, "Moving", "%s", line)
+	}
+}
+
+func (s *state) inProgress() int32 {
+	var n int32
+	for _, node := range s.nodes {
+		if _, ok := draining(node, s.run.Name); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// blockers are the pods that keep nodes, those that have done so for longest first.
+func (s *state) blockers() []v1alpha1.Blocker {
+	var out []v1alpha1.Blocker
+	for _, n := range s.nodes {
+		for _, d := range s.decisions[n.Name] {
+			if d.Action == drain.Hold || (d.Action == drain.Wait && d.Reason != drain.ReasonOtherNamespace && s.impatient(n)) {
+				out = append(out, s.blocker(n, d))
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b v1alpha1.Blocker) int {
+		return cmp.Or(a.Since.Compare(b.Since.Time), strings.Compare(a.Node, b.Node), strings.Compare(a.Pod, b.Pod))
+	})
+	return out
+}
+
+func (s *state) blocker(n *corev1.Node, d drain.Decision) v1alpha1.Blocker {
+	b := v1alpha1.Blocker{
+		Node: n.Name, Pod: d.Pod.Namespace + "/" + d.Pod.Name, Reason: d.Reason, Message: d.Message, Since: metav1.NewTime(s.now).Rfc3339Copy(),
+	}
+	for _, old := range s.run.Status.Blockers {
+		if old.Node == b.Node && old.Pod == b.Pod && old.Reason == b.Reason {
+			b.Since = old.Since
+		}
+	}
+	return b
+}

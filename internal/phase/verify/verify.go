@@ -1,0 +1,155 @@
+// Package verify watches the cluster for a while after the migration: nothing may have gone wrong for a whole soak.
+package verify
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
+)
+
+const (
+	look = 2 * time.Second
+	// grace is how much longer than the soak the phase may take before it fails: time for what goes wrong to come right.
+	grace = 30 * time.Minute
+)
+
+// Phase is the phase Verify.
+type Phase struct{ *phase.Kit }
+
+var (
+	_ engine.Phase     = (*Phase)(nil)
+	_ engine.Deadliner = (*Phase)(nil)
+)
+
+// Name implements engine.Phase.
+func (*Phase) Name() v1alpha1.PhaseName { return v1alpha1.PhaseVerify }
+
+// Deadline implements engine.Deadliner.
+func (*Phase) Deadline(run *v1alpha1.KarpenterUpgrade) time.Duration {
+	return run.Spec.Verify.Soak.Duration + grace
+}
+
+// Run implements engine.Phase. Whatever is found wrong begins the soak anew.
+func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	wrong, err := p.wrong(ctx, run)
+	if err != nil {
+		return engine.FromError(err) // what cannot be looked at has not passed; the soak goes on from before
+	}
+	if wrong != "" {
+		run.Status.HealthySince = nil
+		return engine.Wait(look, "Unhealthy", "the soak begins anew: %s", wrong)
+	}
+	now := p.Clock.Now()
+	if run.Status.HealthySince == nil {
+		run.Status.HealthySince = ptr.To(metav1.NewTime(now))
+	}
+	soak := run.Spec.Verify.Soak.Duration
+	if past := now.Sub(run.Status.HealthySince.Time); past < soak {
+		return engine.Wait(min(soak-past, look), "Soaking", "healthy since %s, of %s", past.Round(time.Second), soak)
+	}
+	return engine.Done("healthy for %s", soak)
+}
+
+// wrong says what is wrong; empty when nothing is.
+func (p *Phase) wrong(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	for _, look := range []func(context.Context, *v1alpha1.KarpenterUpgrade) (string, error){p.leader, p.pools, p.claims, p.pods} {
+		wrong, err := look(ctx, run)
+		if err != nil || wrong != "" {
+			return wrong, err
+		}
+	}
+	return "", nil
+}
+
+func (p *Phase) leader(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	plan := run.Status.Plan
+	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.GreenRelease)
+	if err != nil {
+		return "", err
+	}
+	leads, err := p.Leads(ctx, plan.Namespace, pods)
+	if err != nil || leads {
+		return "", err
+	}
+	return fmt.Sprintf("no pod of release %s/%s leads", plan.Namespace, plan.GreenRelease), nil
+}
+
+func (p *Phase) pools(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	for _, pool := range run.Status.Plan.Pools {
+		o, err := p.Get(ctx, phase.NodePoolKind, pool.Green)
+		if err != nil {
+			return "", err
+		}
+		if status, message := snapshot.ConditionStatus(o, "Ready"); status != "True" {
+			return fmt.Sprintf("NodePool %s is not Ready: %s", pool.Green, message), nil
+		}
+	}
+	return "", nil
+}
+
+// claims looks for green nodes that do not come up, and for drift: a node that the new controller wants to replace as soon
+// as it has made it.
+func (p *Phase) claims(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	all, err := live.ListAll(ctx, p.Live, phase.NodeClaimKind)
+	if err != nil {
+		return "", err
+	}
+	green := phase.GreenPools(run.Status.Plan)
+	for i := range all {
+		if c := &all[i]; green.Has(c.GetLabels()[karpv1.NodePoolLabelKey]) {
+			if wrong := claim(c); wrong != "" {
+				return wrong, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+func claim(c *unstructured.Unstructured) string {
+	if status, message := snapshot.ConditionStatus(c, karpv1.ConditionTypeDrifted); status == "True" {
+		return fmt.Sprintf("NodeClaim %s has drifted: %s", c.GetName(), message)
+	}
+	if status, message := snapshot.ConditionStatus(c, karpv1.ConditionTypeInitialized); status != "True" {
+		return fmt.Sprintf("NodeClaim %s is not initialized: %s", c.GetName(), message)
+	}
+	return ""
+}
+
+// pods looks for pods that have been waiting for a node since the migration began: those are the run's doing.
+func (p *Phase) pods(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+	var pods corev1.PodList
+	if err := p.Client.List(ctx, &pods); err != nil {
+		return "", fmt.Errorf("listing pods: %w", err)
+	}
+	since := run.Step(v1alpha1.PhaseMigrate).StartedAt
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || since == nil || pod.CreationTimestamp.Before(since) {
+			continue
+		}
+		for _, c := range pod.Status.Conditions {
+			if c.Type == corev1.PodScheduled && c.Reason == corev1.PodReasonUnschedulable {
+				return fmt.Sprintf("pod %s/%s waits for a node: %s", pod.Namespace, pod.Name, c.Message), nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// Undo implements engine.Phase: there is nothing to take back.
+func (*Phase) Undo(_ context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	run.Status.HealthySince = nil
+	return engine.Done("nothing was changed")
+}
