@@ -1,0 +1,149 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// Times of the supervisor.
+const (
+	restartDelay = time.Second
+	stopGrace    = 5 * time.Second
+)
+
+// Component is what is known of one supervised process.
+type Component struct {
+	Name     string `json:"name"`
+	PID      int    `json:"pid"`
+	Restarts int    `json:"restarts"`
+	// LastExit says how it ended last; empty if it never did.
+	LastExit string `json:"lastExit,omitempty"`
+}
+
+// Supervisor runs processes and starts those that end again, a second later. It is safe for concurrent use.
+type Supervisor struct {
+	logs  string
+	clock clock.Clock
+	wg    sync.WaitGroup
+
+	mu        sync.Mutex
+	processes map[string]*process
+}
+
+type process struct {
+	status Component
+	kill   chan struct{} // asks for a restart
+}
+
+// NewSupervisor returns a supervisor whose processes write to <logs>/<name>.log.
+func NewSupervisor(logs string, clk clock.Clock) *Supervisor {
+	return &Supervisor{logs: logs, clock: clk, processes: map[string]*process{}}
+}
+
+// Start runs a program under a name until ctx ends.
+func (s *Supervisor) Start(ctx context.Context, name, path string, args []string) error {
+	log, err := os.OpenFile(filepath.Join(s.logs, name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("starting %s: %w", name, err)
+	}
+	p := &process{status: Component{Name: name}, kill: make(chan struct{}, 1)}
+	s.mu.Lock()
+	s.processes[name] = p
+	s.mu.Unlock()
+	s.wg.Go(func() {
+		defer log.Close()
+		for ctx.Err() == nil {
+			s.runOnce(ctx, p, path, args, log)
+			select {
+			case <-ctx.Done():
+			case <-s.clock.After(restartDelay):
+			}
+		}
+	})
+	return nil
+}
+
+// Restart ends a process, which is then started again.
+func (s *Supervisor) Restart(name string) error {
+	s.mu.Lock()
+	p := s.processes[name]
+	s.mu.Unlock()
+	if p == nil {
+		return fmt.Errorf("there is no component %s", name)
+	}
+	select {
+	case p.kill <- struct{}{}:
+	default: // a restart is under way
+	}
+	return nil
+}
+
+// Wait returns when all processes have ended, which they do when their contexts end.
+func (s *Supervisor) Wait() { s.wg.Wait() }
+
+// Components lists the processes, by name.
+func (s *Supervisor) Components() []Component {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Component, 0, len(s.processes))
+	for _, p := range s.processes {
+		list = append(list, p.status)
+	}
+	slices.SortFunc(list, func(a, b Component) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+func (s *Supervisor) runOnce(ctx context.Context, p *process, path string, args []string, log io.Writer) {
+	runCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cmd := exec.CommandContext(runCtx, path, args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = []string{"HOME=/", "PATH=" + os.Getenv("PATH")}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopGrace
+	err := cmd.Start()
+	if err == nil {
+		s.update(p, func(c *Component) { c.PID = cmd.Process.Pid })
+		err = waitOrKill(runCtx, cmd, p.kill, cancel)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	exit := "exit status 0"
+	if err != nil {
+		exit = err.Error()
+	}
+	fmt.Fprintf(log, "sandbox: %s ended: %s\n", p.status.Name, exit)
+	s.update(p, func(c *Component) { c.PID, c.LastExit = 0, exit; c.Restarts++ })
+}
+
+func waitOrKill(ctx context.Context, cmd *exec.Cmd, kill <-chan struct{}, cancel func()) error {
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	select {
+	case err := <-done:
+		return err
+	case <-kill:
+		cancel()
+	case <-ctx.Done():
+	}
+	return errors.Join(errors.New("stopped on request"), <-done)
+}
+
+func (s *Supervisor) update(p *process, change func(*Component)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&p.status)
+}
