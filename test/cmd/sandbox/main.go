@@ -1,0 +1,32 @@
+// Command sandbox starts and drives sandboxes: real Kubernetes clusters with real Karpenter controllers as processes
+// on one Linux machine. Run it with --help; docs/development/sandbox.md has the whole picture.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	// The sandbox starts its own processes from this same program.
+	if code, ok := runInside(os.Args[1:]); ok {
+		os.Exit(code)
+	}
+	os.Exit(run())
+}
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := newRoot().ExecuteContext(ctx); err != nil {
+		if code, ok := exitCode(err); ok {
+			return code
+		}
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		return 1
+	}
+	return 0
+}
