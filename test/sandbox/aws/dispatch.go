@@ -146,7 +146,7 @@ func (in *incoming) readAction(r *http.Request, body []byte) error {
 	case wire.EC2Query, wire.AWSQuery:
 		in.call.Action = in.form.Get("Action")
 	case wire.RESTJSON:
-		action, params, ok := route(in.service, r)
+		action, params, ok := in.service.FindRoute(r.Method, r.URL)
 		if !ok {
 			e := awserr.New("UnknownOperationException", "There is no operation %s %s", r.Method, r.URL.Path)
 			e.Status = http.StatusNotFound

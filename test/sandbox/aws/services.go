@@ -76,35 +76,3 @@ func (s *services) find(r *http.Request, c credential, form url.Values) (*wire.S
 	service, ok := s.byVersion[form.Get("Version")]
 	return service, ok
 }
-
-// route finds the action of a REST request and its parameters: those in the path and those in the query.
-func route(s *wire.Service, r *http.Request) (action string, params url.Values, ok bool) {
-	path := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
-	for _, candidate := range s.Routes {
-		pattern := strings.Split(strings.Trim(candidate.Path, "/"), "/")
-		if candidate.Method != r.Method || len(pattern) != len(path) {
-			continue
-		}
-		params = r.URL.Query()
-		if matchPath(pattern, path, params) {
-			return candidate.Action, params, true
-		}
-	}
-	return "", nil, false
-}
-
-// matchPath compares a path with a pattern and puts the path parameters into params.
-func matchPath(pattern, path []string, params url.Values) bool {
-	for i, segment := range pattern {
-		if name, isParam := strings.CutPrefix(segment, "{"); isParam {
-			value, err := url.PathUnescape(path[i])
-			if err != nil || value == "" {
-				return false
-			}
-			params.Set(strings.TrimSuffix(name, "}"), value)
-		} else if segment != path[i] {
-			return false
-		}
-	}
-	return true
-}

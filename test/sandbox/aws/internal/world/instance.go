@@ -42,8 +42,8 @@ type Instance struct {
 	// SpotRequestID is empty for on-demand instances.
 	SpotRequestID string
 	State         InstanceState
-	// StateReason says why it was terminated, empty before.
-	StateReason string
+	// StateReason says why it was terminated; it is empty before.
+	StateReason StateReason
 	Image       Image
 	Zone        Zone
 	Region      string
@@ -55,10 +55,11 @@ type Instance struct {
 	// PrivateIP is freed when the instance is terminated.
 	PrivateIP      netip.Addr
 	PrivateDNSName string
-	// InterfaceID and VolumeID are the primary network interface and the root volume.
+	// InterfaceID is the primary network interface.
 	InterfaceID string
-	VolumeID    string
-	LaunchTime  time.Time
+	// Volumes are the disks, the root volume first.
+	Volumes    []Volume
+	LaunchTime time.Time
 	// UserData is decoded from base64.
 	UserData []byte
 	// Options are what the launch asked of metadata service, monitoring, placement and disks.
@@ -70,6 +71,9 @@ type Instance struct {
 	// Principal is the access key id that launched it.
 	Principal string
 }
+
+// StateReason says why an instance was terminated, in the three ways that EC2 says it.
+type StateReason struct{ Code, Message, Transition string }
 
 // ProfileRef refers to an instance profile.
 type ProfileRef struct{ ARN, ID, Name string }
@@ -87,9 +91,14 @@ type LaunchOptions struct {
 	MetadataTags       string
 	EnclaveEnabled     bool
 	PublicIP           bool
-	EFACount           int
 	CapacityPreference string
+	// CapacityReservation and PlacementGroup name what the account does not have: a launch with them is refused.
+	CapacityReservation string
+	PlacementGroup      string
 }
+
+// Volume is a disk of an instance.
+type Volume struct{ Device, ID string }
 
 // Health is what status checks and scheduled events say of an instance.
 type Health struct {
@@ -105,6 +114,7 @@ func (i Instance) clone() Instance {
 	i.Tags = maps.Clone(i.Tags)
 	i.SecurityGroups = slices.Clone(i.SecurityGroups)
 	i.UserData = slices.Clone(i.UserData)
+	i.Volumes = slices.Clone(i.Volumes)
 	return i
 }
 

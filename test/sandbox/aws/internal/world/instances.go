@@ -67,16 +67,26 @@ type StateChange struct {
 
 // TerminateInstances begins the end of instances. Those that are on their way already are left as they are.
 func (w *World) TerminateInstances(ids []string, dryRun bool) ([]StateChange, error) {
-	return w.terminate(ids, "User initiated", dryRun)
+	return w.terminate(ids, dryRun, func(*instance) StateReason {
+		return StateReason{
+			Code: "Client.UserInitiatedShutdown", Message: "Client.UserInitiatedShutdown: User initiated shutdown",
+			Transition: "User initiated (" + w.clk.Now().UTC().Format("2006-01-02 15:04:05") + " GMT)",
+		}
+	})
 }
 
 // Reclaim terminates an instance as AWS itself does.
 func (w *World) Reclaim(id string) error {
-	_, err := w.terminate([]string{id}, "Server.InternalError", false)
+	_, err := w.terminate([]string{id}, false, func(i *instance) StateReason {
+		if i.CapacityType == Spot {
+			return StateReason{Code: "Server.SpotInstanceTermination", Message: "Server.SpotInstanceTermination: Spot instance termination"}
+		}
+		return StateReason{Code: "Server.InternalError", Message: "Server.InternalError: Internal error"}
+	})
 	return err
 }
 
-func (w *World) terminate(ids []string, reason string, dryRun bool) ([]StateChange, error) {
+func (w *World) terminate(ids []string, dryRun bool, reason func(*instance) StateReason) ([]StateChange, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(ids) == 0 {
@@ -93,8 +103,7 @@ func (w *World) terminate(ids []string, reason string, dryRun bool) ([]StateChan
 	for _, i := range found {
 		change := StateChange{ID: i.ID, Previous: i.State}
 		if i.active() {
-			i.State = ShuttingDown
-			i.StateReason = reason + " (" + w.clk.Now().UTC().Format("2006-01-02 15:04:05") + " GMT)"
+			i.State, i.StateReason = ShuttingDown, reason(i)
 			if i.end != nil {
 				i.end()
 			}

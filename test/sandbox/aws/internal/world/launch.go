@@ -45,6 +45,13 @@ func (w *World) resolve(s LaunchSpec) (launch, error) {
 	if err != nil {
 		return launch{}, err
 	}
+	if s.PlacementGroup != "" {
+		return launch{}, awserr.New("InvalidPlacementGroup.Unknown", "The Placement Group '%s' is unknown.", s.PlacementGroup)
+	}
+	if s.CapacityReservation != "" || s.CapacityPreference == "capacity-reservations-only" {
+		return launch{}, awserr.New("InvalidCapacityReservationId.NotFound",
+			"The capacity reservation '%s' does not exist", s.CapacityReservation)
+	}
 	return launch{spec: s, kind: kind, image: image, subnet: sn, groups: groups, profile: profile}, nil
 }
 
@@ -105,7 +112,7 @@ func (w *World) start(l launch, reservation, principal string) (*instance, error
 			ID: newID("i-", 17), ReservationID: reservation, Type: l.kind, CapacityType: ct, State: Pending, Image: l.image,
 			Zone: w.zone(l.subnet.Zone), Region: w.seed.Region, Subnet: l.subnet.Subnet, SecurityGroups: l.groups,
 			Profile: l.profile, PrivateIP: addr, PrivateDNSName: w.seed.privateDNSName(addr), InterfaceID: newID("eni-", 17),
-			VolumeID: newID("vol-", 17), LaunchTime: w.clk.Now(), UserData: l.spec.UserData, Options: l.spec.LaunchOptions,
+			LaunchTime: w.clk.Now(), UserData: l.spec.UserData, Options: l.spec.LaunchOptions,
 			Principal: principal,
 		},
 	}
@@ -114,11 +121,23 @@ func (w *World) start(l launch, reservation, principal string) (*instance, error
 		w.register(i.SpotRequestID, "spot-instances-request", l.spec.Tags["spot-instances-request"])
 	}
 	w.register(i.ID, "instance", l.spec.Tags["instance"])
-	w.register(i.VolumeID, "volume", l.spec.Tags["volume"])
+	for _, device := range l.devices() {
+		v := Volume{Device: device, ID: newID("vol-", 17)}
+		w.register(v.ID, "volume", l.spec.Tags["volume"])
+		i.Volumes = append(i.Volumes, v)
+	}
 	w.register(i.InterfaceID, "network-interface", l.spec.Tags["network-interface"])
 	w.instances[i.ID] = i
 	w.bear(i)
 	return i, nil
+}
+
+// devices are the device names of the disks.
+func (l launch) devices() []string {
+	if len(l.spec.BlockDevices) > 0 {
+		return l.spec.BlockDevices
+	}
+	return []string{l.image.RootDevice}
 }
 
 // capacityType is the market of the launch.

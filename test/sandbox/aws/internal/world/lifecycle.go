@@ -110,7 +110,9 @@ func (w *World) bury(i *instance) Instance {
 	defer w.mu.Unlock()
 	i.State = Terminated
 	w.subnets[i.Subnet.ID].release(i.PrivateIP)
-	delete(w.resources, i.VolumeID)
+	for _, v := range i.Volumes {
+		delete(w.resources, v.ID)
+	}
 	delete(w.resources, i.InterfaceID)
 	delete(w.resources, i.SpotRequestID)
 	return w.view(i)

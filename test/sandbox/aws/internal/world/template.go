@@ -30,6 +30,8 @@ type LaunchSpec struct {
 	// UserData is decoded.
 	UserData []byte
 	Market   CapacityType
+	// BlockDevices are the device names of the disks; without any there is the image's root volume.
+	BlockDevices []string
 	// Tags are by resource type: instance, volume, network-interface, spot-instances-request.
 	Tags map[string]map[string]string
 	LaunchOptions
@@ -51,6 +53,9 @@ func (s LaunchSpec) over(t LaunchSpec) LaunchSpec {
 	}
 	if len(s.UserData) > 0 {
 		out.UserData = s.UserData
+	}
+	if len(s.BlockDevices) > 0 {
+		out.BlockDevices = s.BlockDevices
 	}
 	out.Tags = map[string]map[string]string{}
 	for _, kind := range lo.Uniq(append(slices.Collect(maps.Keys(t.Tags)), slices.Collect(maps.Keys(s.Tags))...)) {
