@@ -35,6 +35,14 @@ type (
 	ImageFamily  = world.ImageFamily
 )
 
+// The families of images.
+const (
+	AL2          = world.AL2
+	AL2023       = world.AL2023
+	Bottlerocket = world.Bottlerocket
+	CustomFamily = world.CustomFamily
+)
+
 // DefaultSeed returns a fresh copy of the embedded seed.
 func DefaultSeed() (*Seed, error) { return world.DefaultSeed() }
 

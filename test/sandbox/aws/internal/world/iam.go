@@ -169,7 +169,7 @@ func (w *World) resolveProfile(name, arn string) (*ProfileRef, error) {
 	}
 	for _, p := range w.profiles {
 		if (name == "" || p.Name == name) && (arn == "" || w.ProfileARN(*p) == arn) {
-			return &ProfileRef{ARN: w.ProfileARN(*p), ID: p.ID, Name: p.Name}, nil
+			return &ProfileRef{ARN: w.ProfileARN(*p), ID: p.ID, Name: p.Name, Role: p.Role}, nil
 		}
 	}
 	if name != "" {

@@ -75,8 +75,8 @@ type Instance struct {
 // StateReason says why an instance was terminated, in the three ways that EC2 says it.
 type StateReason struct{ Code, Message, Transition string }
 
-// ProfileRef refers to an instance profile.
-type ProfileRef struct{ ARN, ID, Name string }
+// ProfileRef refers to an instance profile. Role is the name of the role that it had at the launch, empty for none.
+type ProfileRef struct{ ARN, ID, Name, Role string }
 
 // LaunchOptions are the parts of a launch that the emulator only keeps and describes.
 type LaunchOptions struct {
