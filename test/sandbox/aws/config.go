@@ -29,9 +29,10 @@ type (
 	Booter = world.Booter
 	// Instance is what a Booter is given.
 	Instance = world.Instance
-	// InstanceType and Image are parts of an Instance.
+	// InstanceType, Image, ProfileRef and ImageFamily are parts of an Instance.
 	InstanceType = world.InstanceType
 	Image        = world.Image
+	ProfileRef   = world.ProfileRef
 	ImageFamily  = world.ImageFamily
 )
 
