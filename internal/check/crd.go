@@ -45,7 +45,7 @@ func crdMissing(in Input) []Hit {
 // eachCRD runs a check over the CRDs of Karpenter that are there; target is the same CRD in the target's chart, if it has it.
 func eachCRD(find func(in Input, installed, target *apiextensionsv1.CustomResourceDefinition) []Hit) func(Input) []Hit {
 	return func(in Input) []Hit {
-		var out []Hit
+		out := make([]Hit, 0, len(in.Snapshot.CRDs))
 		for i := range in.Snapshot.CRDs {
 			installed := &in.Snapshot.CRDs[i]
 			var target *apiextensionsv1.CustomResourceDefinition

@@ -15,7 +15,7 @@ func readChecks() []Check {
 }
 
 func unreadable(in Input) []Hit {
-	var out []Hit
+	out := make([]Hit, 0, len(in.Snapshot.Problems))
 	for _, p := range in.Snapshot.Problems {
 		out = append(out, Hit{
 			Objects: []string{p.What},

@@ -19,43 +19,69 @@ func Narrower(older, newer *apiextensionsv1.JSONSchemaProps) []string {
 }
 
 func narrower(path string, older, newer *apiextensionsv1.JSONSchemaProps) []string {
-	if ptr.Deref(newer.XPreserveUnknownFields, false) && newer.Type == "" {
+	if preserves(newer) && newer.Type == "" {
 		return nil
 	}
-	var out []string
-	at := func(format string, args ...any) { out = append(out, name(path)+" "+fmt.Sprintf(format, args...)) }
-	if older.Type != newer.Type && !(older.XIntOrString && newer.XIntOrString) {
-		at("was %s and is %s", older.Type, newer.Type)
-		return out
+	if older.Type != newer.Type && (!older.XIntOrString || !newer.XIntOrString) {
+		return []string{fmt.Sprintf("%s was %s and is %s", name(path), older.Type, newer.Type)}
 	}
+	out := append(narrowerValues(path, older, newer), narrowerFields(path, older, newer)...)
+	if was, is := items(older), items(newer); was != nil && is != nil {
+		out = append(out, narrower(path+"[]", was, is)...)
+	}
+	if was, is := additional(older), additional(newer); was != nil && is != nil {
+		out = append(out, narrower(path+"{}", was, is)...)
+	}
+	return out
+}
+
+func narrowerValues(path string, older, newer *apiextensionsv1.JSONSchemaProps) []string {
+	var out []string
 	for _, value := range lostValues(older, newer) {
-		at("loses the value %s", value)
+		out = append(out, name(path)+" loses the value "+value)
 	}
 	for _, bound := range tighterBounds(older, newer) {
-		at("has a tighter %s", bound)
+		out = append(out, name(path)+" has a tighter "+bound)
 	}
 	for _, field := range newer.Required {
 		if !slices.Contains(older.Required, field) && newer.Properties[field].Default == nil {
-			at("requires %s", field)
+			out = append(out, name(path)+" requires "+field)
 		}
-	}
-	for _, field := range slices.Sorted(maps.Keys(older.Properties)) {
-		was, is := older.Properties[field], newer.Properties[field]
-		if _, there := newer.Properties[field]; !there {
-			if !ptr.Deref(newer.XPreserveUnknownFields, false) {
-				at("loses the field %s", field)
-			}
-			continue
-		}
-		out = append(out, narrower(path+"."+field, &was, &is)...)
-	}
-	if older.Items != nil && newer.Items != nil && older.Items.Schema != nil && newer.Items.Schema != nil {
-		out = append(out, narrower(path+"[]", older.Items.Schema, newer.Items.Schema)...)
-	}
-	if older.AdditionalProperties != nil && newer.AdditionalProperties != nil && older.AdditionalProperties.Schema != nil && newer.AdditionalProperties.Schema != nil {
-		out = append(out, narrower(path+"{}", older.AdditionalProperties.Schema, newer.AdditionalProperties.Schema)...)
 	}
 	return out
+}
+
+func narrowerFields(path string, older, newer *apiextensionsv1.JSONSchemaProps) []string {
+	var out []string
+	for _, field := range slices.Sorted(maps.Keys(older.Properties)) {
+		was := older.Properties[field]
+		is, there := newer.Properties[field]
+		switch {
+		case there:
+			out = append(out, narrower(path+"."+field, &was, &is)...)
+		case !preserves(newer):
+			out = append(out, name(path)+" loses the field "+field)
+		}
+	}
+	return out
+}
+
+func preserves(s *apiextensionsv1.JSONSchemaProps) bool {
+	return ptr.Deref(s.XPreserveUnknownFields, false)
+}
+
+func items(s *apiextensionsv1.JSONSchemaProps) *apiextensionsv1.JSONSchemaProps {
+	if s.Items == nil {
+		return nil
+	}
+	return s.Items.Schema
+}
+
+func additional(s *apiextensionsv1.JSONSchemaProps) *apiextensionsv1.JSONSchemaProps {
+	if s.AdditionalProperties == nil {
+		return nil
+	}
+	return s.AdditionalProperties.Schema
 }
 
 func lostValues(older, newer *apiextensionsv1.JSONSchemaProps) []string {
@@ -88,7 +114,10 @@ func tighterBounds(older, newer *apiextensionsv1.JSONSchemaProps) []string {
 		{"minItems", older.MinItems, newer.MinItems, false},
 		{"minProperties", older.MinProperties, newer.MinProperties, false},
 	} {
-		if tighter(b.older, b.newer, b.upper) && !(b.name == "maxItems" && holdsAllValues(newer)) {
+		if b.name == "maxItems" && holdsAllValues(newer) {
+			continue
+		}
+		if tighter(b.older, b.newer, b.upper) {
 			out = append(out, b.name)
 		}
 	}
@@ -103,8 +132,8 @@ func tighterBounds(older, newer *apiextensionsv1.JSONSchemaProps) []string {
 
 // holdsAllValues says that a list has room for each value that its items may have, so that its bound refuses only repetitions.
 func holdsAllValues(list *apiextensionsv1.JSONSchemaProps) bool {
-	return list.Items != nil && list.Items.Schema != nil && len(list.Items.Schema.Enum) > 0 &&
-		*list.MaxItems >= int64(len(list.Items.Schema.Enum))
+	item := items(list)
+	return item != nil && len(item.Enum) > 0 && list.MaxItems != nil && *list.MaxItems >= int64(len(item.Enum))
 }
 
 func tighter(older, newer *int64, upper bool) bool {

@@ -72,12 +72,8 @@ func GreenRelease(blue string) string {
 func Source(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) (*snapshot.Installation, *Refusal) {
 	var found []*snapshot.Installation
 	for i := range s.Installations {
-		in := &s.Installations[i]
-		if in.Release != nil && in.Release.Run != "" {
-			continue // the second release of a run
-		}
-		if spec.Source == nil || (in.Release != nil && in.Release.Name == spec.Source.Release && in.Namespace == spec.Source.Namespace) {
-			found = append(found, in)
+		if candidate(&s.Installations[i], spec.Source) {
+			found = append(found, &s.Installations[i])
 		}
 	}
 	switch {
@@ -100,8 +96,16 @@ func Source(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) (*snapsho
 	return found[0], nil
 }
 
+// candidate says that an installation may be the one to upgrade. The second release of a run is none.
+func candidate(in *snapshot.Installation, source *v1alpha1.Source) bool {
+	if in.Release != nil && in.Release.Run != "" {
+		return false
+	}
+	return source == nil || (in.Release != nil && in.Release.Name == source.Release && in.Namespace == source.Namespace)
+}
+
 func names(in []*snapshot.Installation) string {
-	var out []string
+	out := make([]string, 0, len(in))
 	for _, i := range in {
 		out = append(out, i.Namespace+"/"+i.Name)
 	}

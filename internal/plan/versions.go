@@ -28,9 +28,6 @@ type Refusal struct {
 	Why, Fix string
 }
 
-// Error implements error.
-func (r *Refusal) Error() string { return fmt.Sprintf("%s: %s; %s", r.Object, r.Why, r.Fix) }
-
 // oldestSource is the oldest version that BlueGreen can start from: older ones have other API versions.
 var oldestSource = semver.New(1, 0, 0, "", "")
 

@@ -144,13 +144,13 @@ func (p *Phase) waitsFor(ctx context.Context, canary string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for i := range claims {
+	if len(claims) > 0 {
 		for _, condition := range []string{karpv1.ConditionTypeLaunched, karpv1.ConditionTypeRegistered, karpv1.ConditionTypeInitialized} {
-			if status, message := snapshot.ConditionStatus(&claims[i], condition); status != "True" {
-				return fmt.Sprintf("NodeClaim %s is not %s yet: %s", claims[i].GetName(), condition, message), nil
+			if status, message := snapshot.ConditionStatus(&claims[0], condition); status != "True" {
+				return fmt.Sprintf("NodeClaim %s is not %s yet: %s", claims[0].GetName(), condition, message), nil
 			}
 		}
-		return fmt.Sprintf("NodeClaim %s is ready; waiting for the pod", claims[i].GetName()), nil
+		return fmt.Sprintf("NodeClaim %s is ready; waiting for the pod", claims[0].GetName()), nil
 	}
 	pool, err := p.Get(ctx, phase.NodePoolKind, canary)
 	if err != nil {

@@ -38,21 +38,28 @@ func (r *Reader) target(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *
 	if chart == nil || refusal != nil {
 		return nil
 	}
+	var err error
+	s.Target.Rules, err = r.render(ctx, run, s, source, chart)
+	if err != nil {
+		s.Target.RenderError = err.Error()
+	}
+	return nil // what is wrong with the values is a finding of its own, and nothing unread
+}
+
+// render renders the second release as it would be installed, and returns the rules that it grants.
+func (r *Reader) render(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot, source *snapshot.Installation, chart *release.Chart) ([]rbacv1.PolicyRule, error) {
 	merged, err := TargetValues(source.Release.Values, &run.Spec)
 	if err != nil {
-		s.Target.RenderError = err.Error()
-		return nil
+		return nil, err
 	}
 	s.Target.Values, s.Target.UnknownValues = merged, values.Unknown(merged, chart.Values)
-
-	green := values.Standby(merged, plan.GreenRelease(source.Release.Name), source.ServiceAccount, max(source.Replicas, 1))
-	manifest, err := r.Releases.Render(ctx, release.Spec{Namespace: source.Namespace, Name: source.Release.Name + "-green", Chart: chart, Values: green})
+	name := plan.GreenRelease(source.Release.Name)
+	green := values.Standby(merged, name, source.ServiceAccount, max(source.Replicas, 1))
+	manifest, err := r.Releases.Render(ctx, release.Spec{Namespace: source.Namespace, Name: name, Chart: chart, Values: green})
 	if err != nil {
-		s.Target.RenderError = err.Error()
-		return nil
+		return nil, err
 	}
-	s.Target.Rules, err = grantedRules(manifest)
-	return err
+	return grantedRules(manifest)
 }
 
 // TargetValues are the values that the target gets: those of the release being upgraded, without its image, and the spec's
