@@ -77,17 +77,24 @@ func (e *Engine) plan(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Resul
 	out := e.phases[0].Run(ctx, run)
 	e.fold(step, out)
 	run.Status.Message = out.Message
+	run.Status.Phase = where(step, out)
 	switch out.Kind {
 	case KindDone, KindSkip:
 		run.Status.Phase = v1alpha1.RunPlanned
 		return again(planInterval)
 	case KindRetry:
-		run.Status.Phase = v1alpha1.RunPhase(step.Phase)
 		return again(Backoff(step.Attempts))
 	default:
-		run.Status.Phase = v1alpha1.RunPhase(step.Phase)
 		return again(max(out.After, blockedInterval))
 	}
+}
+
+// where says where a run is after a step of a phase: in it, unless it has to wait for another run.
+func where(step *v1alpha1.Step, out Outcome) v1alpha1.RunPhase {
+	if out.Reason == v1alpha1.ReasonQueued {
+		return v1alpha1.RunQueued
+	}
+	return v1alpha1.RunPhase(step.Phase)
 }
 
 func (e *Engine) forward(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Result {
@@ -114,6 +121,7 @@ func (e *Engine) forward(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Re
 	out = e.overdue(run, phase, step, out)
 	e.fold(step, out)
 	run.Status.Message = out.Message
+	run.Status.Phase = where(step, out)
 	switch out.Kind {
 	case KindDone:
 		step.State, step.EndedAt = v1alpha1.StepDone, ptr.To(e.now())

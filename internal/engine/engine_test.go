@@ -165,6 +165,17 @@ func TestPlanNeverGoesBeyondPreflight(t *testing.T) {
 	g.Expect(f.diary[3]).To(Equal("run Preflight"), "the plan is made anew before it is carried out")
 }
 
+func TestARunWaitsForAnother(t *testing.T) {
+	g, f := NewWithT(t), newFixture(v1alpha1.ModeRun)
+	f.preflight.run = []Outcome{Blocked(v1alpha1.ReasonQueued, "waits for KarpenterUpgrade a"), Done("plan")}
+	f.steps(t.Context(), 2)
+	g.Expect(f.run.Status.Phase).To(Equal(v1alpha1.RunQueued))
+	g.Expect(f.condition("Ready")).To(Equal("False Queued"))
+	g.Expect(f.condition("Stalled")).To(Equal("absent"))
+	f.steps(t.Context(), 50)
+	g.Expect(f.run.Status.Phase).To(Equal(v1alpha1.RunSucceeded))
+}
+
 func TestAFailureGoesBackThroughWhatWasBegun(t *testing.T) {
 	g, f := NewWithT(t), newFixture(v1alpha1.ModeRun)
 	f.install.run = []Outcome{Fail("ImagePull", "no image")}
