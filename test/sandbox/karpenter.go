@@ -20,7 +20,8 @@ const (
 type Karpenter struct {
 	// Version is one of those that the sandbox has, as "1.0.8".
 	Version string
-	// Release is the release's name, "karpenter" if empty; Namespace its namespace, "karpenter" if empty.
+	// Release is the release's name, "karpenter" if empty; Namespace its namespace, "kube-system" if empty, where
+	// Karpenter's documentation installs it.
 	Release, Namespace string
 	// SkipCRDs leaves the CRDs as they are; otherwise release karpenter-crd is installed or upgraded first.
 	SkipCRDs bool
@@ -34,7 +35,7 @@ func (s *Sandbox) InstallKarpenter(ctx context.Context, k Karpenter) error {
 		k.Release = "karpenter"
 	}
 	if k.Namespace == "" {
-		k.Namespace = "karpenter"
+		k.Namespace = "kube-system"
 	}
 	version := versionOf(k.Version)
 	if !k.SkipCRDs {

@@ -19,7 +19,7 @@ It needs Linux, Go and git; no container engine, no cloud, no root where the ker
 const example = `  sandbox up                        # a sandbox named "default"
   sandbox install-karpenter 1.0.8   # by Karpenter's own charts
   sandbox kubectl -- get pods -A
-  sandbox logs -n karpenter -f <pod>
+  sandbox logs -f <pod>
   sandbox status
   sandbox down`
 

@@ -87,7 +87,7 @@ func newLogs(o *options) *cobra.Command {
 			return runKubectl(cmd, sb, logs...)
 		},
 	}
-	cmd.Flags().StringVarP(&namespace, "namespace", "n", "karpenter", "the pod's namespace")
+	cmd.Flags().StringVarP(&namespace, "namespace", "n", "kube-system", "the pod's namespace")
 	cmd.Flags().StringVarP(&container, "container", "c", "", "the container, where the pod has several")
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on as the log grows")
 	cmd.Flags().BoolVarP(&previous, "previous", "p", false, "of the container's run before this one")
@@ -117,7 +117,7 @@ func newKill(o *options) *cobra.Command {
 			return sb.KillPod(cmd.Context(), namespace, args[0])
 		},
 	}
-	cmd.Flags().StringVarP(&namespace, "namespace", "n", "karpenter", "the pod's namespace")
+	cmd.Flags().StringVarP(&namespace, "namespace", "n", "kube-system", "the pod's namespace")
 	return cmd
 }
 
@@ -161,7 +161,7 @@ func newInstallKarpenter(o *options) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&k.Release, "release", "karpenter", "the Helm release")
-	cmd.Flags().StringVarP(&k.Namespace, "namespace", "n", "karpenter", "the namespace")
+	cmd.Flags().StringVarP(&k.Namespace, "namespace", "n", "kube-system", "the namespace")
 	cmd.Flags().BoolVar(&k.SkipCRDs, "skip-crds", false, "leave the CRDs as they are")
 	return cmd
 }

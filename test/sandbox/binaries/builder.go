@@ -150,10 +150,8 @@ func (b *Builder) ensureModule(ctx context.Context, m Module) (Set, error) {
 	return set, nil
 }
 
-// build compiles all programs of m into dir and reports how long that took.
+// build compiles all programs of m into dir.
 func (b *Builder) build(ctx context.Context, m Module, dir string) error {
-	fmt.Fprintf(b.progress, "building %s %s (first time, about %s) ... ", m.Source.Path, m.Source.Version, roughly(m))
-	start := b.clock.Now()
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", m.ldflags()}
 	if len(m.Programs) == 1 {
 		args = append(args, "-o", filepath.Join(dir, m.Programs[0].Name), m.Programs[0].Package)
@@ -163,7 +161,17 @@ func (b *Builder) build(ctx context.Context, m Module, dir string) error {
 			args = append(args, p.Package)
 		}
 	}
-	if _, err := b.goCommand(ctx, m.Dir, args...); err != nil {
+	return b.timed(fmt.Sprintf("%s %s (first time, about %s)", m.Source.Path, m.Source.Version, roughly(m)), func() error {
+		_, err := b.goCommand(ctx, m.Dir, args...)
+		return err
+	})
+}
+
+// timed says what is being built and how long that took.
+func (b *Builder) timed(what string, build func() error) error {
+	fmt.Fprintf(b.progress, "building %s ... ", what)
+	start := b.clock.Now()
+	if err := build(); err != nil {
 		fmt.Fprintln(b.progress, "failed")
 		return err
 	}

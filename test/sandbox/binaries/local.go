@@ -50,7 +50,16 @@ func (b *Builder) local(ctx context.Context, name, dir, pkg string) (string, err
 	}
 	defer unlock()
 	out := filepath.Join(outDir, name)
-	if _, err := b.goCommand(ctx, dir, "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, pkg); err != nil {
+	compile := func() error {
+		_, err := b.goCommand(ctx, dir, "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, pkg)
+		return err
+	}
+	if isExecutable(out) {
+		err = compile() // a matter of seconds: not worth a line
+	} else {
+		err = b.timed(name+" (first time, some minutes)", compile)
+	}
+	if err != nil {
 		return "", fmt.Errorf("building %s: %w", name, err)
 	}
 	return out, nil

@@ -138,8 +138,8 @@ func newNamespace() (netns.NsHandle, error) {
 	return r.ns, r.err
 }
 
-// configurePod sets up the links inside a pod's namespace. Everything beyond the bridge is routed to the sandbox, which
-// refuses it at once instead of leaving the pod to wait for an answer.
+// configurePod sets up the links inside a pod's namespace. There is no default route, so that the kernel refuses what is
+// beyond the bridge at once instead of leaving the pod to wait for an answer.
 func configurePod(ns netns.NsHandle, ip netip.Addr) error {
 	h, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -158,10 +158,6 @@ func configurePod(ns netns.NsHandle, ip netip.Addr) error {
 	}
 	if err := h.LinkSetUp(eth0); err != nil {
 		return fmt.Errorf("starting eth0: %w", err)
-	}
-	route := &netlink.Route{LinkIndex: eth0.Attrs().Index, Gw: net.IP(Gateway.AsSlice())}
-	if err := h.RouteAdd(route); err != nil {
-		return fmt.Errorf("adding the default route: %w", err)
 	}
 	return nil
 }
