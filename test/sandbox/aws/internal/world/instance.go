@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/netip"
@@ -95,6 +96,26 @@ type LaunchOptions struct {
 	// CapacityReservation and PlacementGroup name what the account does not have: a launch with them is refused.
 	CapacityReservation string
 	PlacementGroup      string
+}
+
+// over returns the options with the gaps filled from a template's.
+func (o LaunchOptions) over(t LaunchOptions) LaunchOptions {
+	return LaunchOptions{
+		KeyName:             cmp.Or(o.KeyName, t.KeyName),
+		DetailedMonitoring:  cmp.Or(o.DetailedMonitoring, t.DetailedMonitoring),
+		EBSOptimized:        cmp.Or(o.EBSOptimized, t.EBSOptimized),
+		Tenancy:             cmp.Or(o.Tenancy, t.Tenancy),
+		HTTPEndpoint:        cmp.Or(o.HTTPEndpoint, t.HTTPEndpoint),
+		HTTPTokens:          cmp.Or(o.HTTPTokens, t.HTTPTokens),
+		HopLimit:            cmp.Or(o.HopLimit, t.HopLimit),
+		HTTPProtocolIPv6:    cmp.Or(o.HTTPProtocolIPv6, t.HTTPProtocolIPv6),
+		MetadataTags:        cmp.Or(o.MetadataTags, t.MetadataTags),
+		EnclaveEnabled:      cmp.Or(o.EnclaveEnabled, t.EnclaveEnabled),
+		PublicIP:            cmp.Or(o.PublicIP, t.PublicIP),
+		CapacityPreference:  cmp.Or(o.CapacityPreference, t.CapacityPreference),
+		CapacityReservation: cmp.Or(o.CapacityReservation, t.CapacityReservation),
+		PlacementGroup:      cmp.Or(o.PlacementGroup, t.PlacementGroup),
+	}
 }
 
 // Volume is a disk of an instance.

@@ -47,7 +47,7 @@ func (s LaunchSpec) over(t LaunchSpec) LaunchSpec {
 	out.ProfileName = cmp.Or(s.ProfileName, t.ProfileName)
 	out.ProfileARN = cmp.Or(s.ProfileARN, t.ProfileARN)
 	out.Market = cmp.Or(s.Market, t.Market)
-	out.KeyName = cmp.Or(s.KeyName, t.KeyName)
+	out.LaunchOptions = s.LaunchOptions.over(t.LaunchOptions)
 	if len(s.Groups) > 0 {
 		out.Groups = s.Groups
 	}
