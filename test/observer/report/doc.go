@@ -1,0 +1,2 @@
+// Package report is what an observer writes down about a cluster: one JSON document.
+package report
