@@ -45,8 +45,6 @@ const (
 	ReasonBeforeFloor = "BeforeRollbackFloor"
 	// ReasonPermissionDenied is the reason of a run that lacks a permission.
 	ReasonPermissionDenied = "PermissionDenied"
-	// ReasonSpecChanged is the reason of a run whose frozen fields were changed.
-	ReasonSpecChanged = "SpecChanged"
 	// ReasonNodesBlocked is the reason of a migration in which every node that is left is blocked.
 	ReasonNodesBlocked = "NodesBlocked"
 	// ReasonEnded is the reason of a run that has ended.

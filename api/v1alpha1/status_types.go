@@ -264,10 +264,6 @@ type Plan struct {
 	// +required
 	ServiceAccount string `json:"serviceAccount"`
 
-	// specHash identifies the parts of spec that are frozen with the plan.
-	// +optional
-	SpecHash string `json:"specHash,omitempty"`
-
 	// crdRelease is the Helm release of the chart karpenter-crd, as namespace/name; empty when the CRDs belong to none.
 	// +optional
 	CRDRelease string `json:"crdRelease,omitempty"`

@@ -35,8 +35,17 @@ func chartUnreachable(c snapshot.TargetChart) []Hit {
 	if c.Error == "" || c.NotFound || c.Mismatch {
 		return nil
 	}
-	return one([]string{"spec.target.chart.repository", c.Ref}, "helm pull "+strings.Replace(c.Ref, ":", " --version ", 1)+" from a pod of this cluster shows the same error",
+	return one([]string{"spec.target.chart.repository", c.Ref}, "`helm show chart "+withVersion(c.Ref)+"` from a pod of this cluster shows the same error; let the operator's pods reach the registry, or set spec.target.chart.repository to a mirror",
 		"%s", c.Error)
+}
+
+// withVersion writes a reference as Helm's commands take it.
+func withVersion(ref string) string {
+	at := strings.LastIndex(ref, ":")
+	if at < 0 {
+		return ref
+	}
+	return ref[:at] + " --version " + ref[at+1:]
 }
 
 func chartDigestMismatch(c snapshot.TargetChart) []Hit {

@@ -101,7 +101,7 @@ func (e *Engine) forward(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Re
 	phase, step, first := e.next(run)
 	if phase == nil {
 		run.Status.Phase, run.Status.FinishedAt = v1alpha1.RunSucceeded, ptr.To(e.now())
-		run.Status.Message = fmt.Sprintf("Karpenter is at %s; %d nodes were replaced", run.Spec.Target.Version, run.Status.Nodes.Done)
+		run.Status.Message = fmt.Sprintf("Karpenter is at %s; %d of %d nodes replaced", run.Spec.Target.Version, run.Status.Nodes.Done, run.Status.Nodes.Total)
 		return Result{}
 	}
 	run.Status.Phase = v1alpha1.RunPhase(phase.Name())

@@ -98,7 +98,6 @@ func (s summarizer) progressReason() string {
 var needsPerson = map[string]bool{
 	v1alpha1.ReasonPreflightBlocked: true,
 	v1alpha1.ReasonPermissionDenied: true,
-	v1alpha1.ReasonSpecChanged:      true,
 	v1alpha1.ReasonNodesBlocked:     true,
 }
 

@@ -44,7 +44,6 @@ func Make(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, c *catalog.
 		ServiceAccount: blue.ServiceAccount,
 		CRDRelease:     crdRelease(s),
 		ClusterName:    blue.ClusterName,
-		SpecHash:       SpecHash(spec),
 		Hops:           hops,
 		Pools:          planned,
 		NodeClasses:    nodeClasses(s, spec, planned),
@@ -138,9 +137,4 @@ func hash(p *v1alpha1.Plan, spec *v1alpha1.KarpenterUpgradeSpec) string {
 	}
 	sum := sha256.Sum256(doc)
 	return hex.EncodeToString(sum[:6])
-}
-
-// SpecHash identifies the parts of a spec that are frozen once a run has begun.
-func SpecHash(spec *v1alpha1.KarpenterUpgradeSpec) string {
-	return hash(&v1alpha1.Plan{}, spec)
 }

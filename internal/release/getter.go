@@ -1,6 +1,8 @@
 package release
 
 import (
+	"time"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/discovery"
@@ -23,12 +25,21 @@ func newGetter(config *rest.Config, mapper meta.RESTMapper, namespace string) *g
 	return &getter{config: config, mapper: mapper, namespace: namespace}
 }
 
+// requestTimeout bounds each of Helm's requests: its storage takes no context.
+const requestTimeout = 30 * time.Second
+
 func (g *getter) ToRESTConfig() (*rest.Config, error) {
-	return rest.CopyConfig(g.config), nil
+	config := rest.CopyConfig(g.config)
+	config.Timeout = requestTimeout
+	return config, nil
 }
 
 func (g *getter) ToDiscoveryClient() (discovery.CachedDiscoveryInterface, error) {
-	dc, err := discovery.NewDiscoveryClientForConfig(g.config)
+	config, err := g.ToRESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	dc, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	if run.Status.Backup != nil {
 		files, err := p.Load(ctx, run)
 		if err == nil {
-			return engine.Done("%d objects are in Secret %s/%s (%d bytes, %s)", len(files), run.Status.Backup.Namespace, run.Status.Backup.Name, run.Status.Backup.Bytes, run.Status.Backup.Digest)
+			return engine.Done("objects saved in Secret %[2]s/%[3]s: %[1]d (%[4]d bytes, %[5]s)", len(files), run.Status.Backup.Namespace, run.Status.Backup.Name, run.Status.Backup.Bytes, run.Status.Backup.Digest)
 		}
 		run.Status.Backup = nil // nothing has been changed yet: it can be written anew
 		return engine.FromError(fmt.Errorf("reading the backup back: %w", err))
@@ -61,7 +61,7 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 		}
 	}
 	run.Status.Backup = b
-	return engine.Wait(0, "Verifying", "%d objects were written; reading them back", len(files))
+	return engine.Wait(0, "Verifying", "objects written: %d; reading them back", len(files))
 }
 
 func secretName(b *v1alpha1.Backup, chunk int) string {

@@ -131,7 +131,7 @@ func (p *Phase) lead(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (strin
 		return "", err
 	}
 	if len(green) > 0 {
-		return fmt.Sprintf("%d pods of release %s/%s are still there", len(green), plan.Namespace, plan.GreenRelease), nil
+		return fmt.Sprintf("pods of release %s/%s still there: %d", plan.Namespace, plan.GreenRelease, len(green)), nil
 	}
 	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.Release)
 	if err != nil {

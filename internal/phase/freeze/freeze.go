@@ -49,9 +49,9 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 		return engine.FromError(err)
 	}
 	if written > 0 {
-		return engine.Wait(settle, "Freezing", "freezing %d nodes", len(nodes))
+		return engine.Wait(settle, "Freezing", "froze %d of %d nodes", written, len(nodes))
 	}
-	return engine.Done("%d nodes are frozen", len(nodes))
+	return engine.Done("%[1]d of %[1]d nodes frozen", len(nodes))
 }
 
 // Keep implements engine.Keeper: nodes that joined later are frozen as well, but for green ones, whose NodePools have a budget
@@ -97,7 +97,7 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 		}
 	}
 	if written > 0 {
-		return engine.Wait(settle, "Thawing", "taking the freeze back on %d nodes", written)
+		return engine.Wait(settle, "Thawing", "took the freeze back on %d of %d nodes", written, len(nodes))
 	}
 	return engine.Done("no node is frozen by the run")
 }

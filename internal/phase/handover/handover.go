@@ -91,7 +91,7 @@ func (p *Phase) lead(ctx context.Context, namespace, stopped, leader string) eng
 		return engine.FromError(err)
 	}
 	if len(old) > 0 {
-		return engine.Wait(look, "WaitingForStop", "%d pods of release %s/%s are still there", len(old), namespace, stopped)
+		return engine.Wait(look, "WaitingForStop", "pods of release %s/%s still there: %d", namespace, stopped, len(old))
 	}
 	pods, err := p.ControllerPods(ctx, namespace, leader)
 	if err != nil {

@@ -124,7 +124,7 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 		return engine.FromError(err)
 	}
 	if len(pods) > 0 {
-		return engine.Wait(look, "WaitingForPods", "%d pods of release %s/%s are still there", len(pods), plan.Namespace, plan.GreenRelease)
+		return engine.Wait(look, "WaitingForPods", "pods of release %s/%s still there: %d", plan.Namespace, plan.GreenRelease, len(pods))
 	}
 	return engine.Done("release %s/%s is gone; the CRDs stay at %s", plan.Namespace, plan.GreenRelease, run.Spec.Target.Version)
 }

@@ -36,7 +36,7 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	out := m.Step(ctx, run, mover.Job{From: blue, Rank: Rank(run), Since: run.Step(p.Name()).StartedAt.Time, Doing: "moved"})
 	if out.Kind == engine.KindDone {
 		run.Status.Nodes.InProgress, run.Status.Nodes.Blocked = 0, 0
-		return engine.Done("%d nodes were replaced", run.Status.Nodes.Done)
+		return engine.Done("%d of %d nodes replaced", run.Status.Nodes.Done, run.Status.Nodes.Total)
 	}
 	return out
 }

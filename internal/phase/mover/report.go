@@ -26,7 +26,7 @@ func (s *state) outcome(stalled string) engine.Outcome {
 	s.run.Status.Nodes.Blocked = int32(len(blocked))
 	s.run.Status.Nodes.InProgress = s.inProgress()
 
-	line := fmt.Sprintf("%d nodes are left to be %s, %d are being emptied", len(s.nodes), s.job.Doing, s.run.Status.Nodes.InProgress)
+	line := fmt.Sprintf("%d left to be %s, %d being emptied", len(s.nodes), s.job.Doing, s.run.Status.Nodes.InProgress)
 	if len(blockers) > 0 {
 		b := blockers[0]
 		line += fmt.Sprintf("; %d blocked: node %s: pod %s: %s", len(blocked), b.Node, b.Pod, b.Message)

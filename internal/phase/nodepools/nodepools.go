@@ -5,6 +5,7 @@ package nodepools
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -64,7 +65,19 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 			return engine.Wait(look, "WaitingForNodePool", "%s", waits)
 		}
 	}
-	return engine.Done("%d NodePools and %d EC2NodeClasses are Ready", len(plan.Pools), len(plan.NodeClasses))
+	return engine.Done("Ready: %s", green(plan))
+}
+
+// green lists the names of a plan's green objects.
+func green(plan *v1alpha1.Plan) string {
+	var out []string
+	for _, class := range plan.NodeClasses {
+		out = append(out, "EC2NodeClass/"+class.Green)
+	}
+	for _, pool := range plan.Pools {
+		out = append(out, "NodePool/"+pool.Green)
+	}
+	return strings.Join(out, ", ")
 }
 
 // ensure creates a green object if it is not there, and says what it waits for until the object is Ready.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -60,7 +61,7 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 		return engine.Fail("TooManyTags", "%d subnets and security groups lack the tag %s, and a run tags at most %d; tag them yourself, or set spec.aws.discoveryTag.subnets: NodeClass", n, want.Key, maxTags)
 	}
 	if len(run.Status.Tags) == 0 {
-		return engine.Done("%d subnets and security groups have the tag %s", len(ids), want.Key)
+		return engine.Done("%[1]d of %[1]d subnets and security groups have the tag %[2]s", len(ids), want.Key)
 	}
 	return engine.Wait(0, "Tagging", "tagging %d of %d subnets and security groups", len(run.Status.Tags), len(ids))
 }
@@ -71,7 +72,7 @@ func (p *Phase) write(ctx context.Context, run *v1alpha1.KarpenterUpgrade, c clo
 	if err := c.Tag(ctx, ids, first.Key, first.Value); err != nil {
 		return engine.FromError(err)
 	}
-	return engine.Done("%d subnets and security groups were tagged %s=%s", len(ids), first.Key, first.Value)
+	return engine.Done("tagged %s=%s: %s", first.Key, first.Value, strings.Join(ids, ", "))
 }
 
 // Undo implements engine.Phase. A tag whose value somebody changed since is not ours any more and stays.
@@ -88,7 +89,7 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 		return engine.FromError(err)
 	}
 	run.Status.Tags = nil
-	return engine.Done("%d tags were removed", len(ids))
+	return engine.Done("removed tag %s=%s from %s", first.Key, first.Value, strings.Join(ids, ", "))
 }
 
 func clusterName(run *v1alpha1.KarpenterUpgrade) (string, error) {
