@@ -189,18 +189,23 @@ var wrongs = map[string]change{
 	},
 	"NodeClassMissing": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) { s.NodeClasses = nil },
 	"KubeletAnnotation": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		t.Helper()
 		s.NodePools[0] = nodePool(t, "general", `, annotations: {compatibility.karpenter.sh/v1beta1-kubelet-conversion: "{}"}}, spec: {weight: 10`)
 	},
 	"WeightExhausted": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		t.Helper()
 		s.NodePools[0] = nodePool(t, "general", "}, spec: {weight: 100")
 	},
 	"GreenNameTaken": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		t.Helper()
 		s.NodeClasses = append(s.NodeClasses, parse(t, `{metadata: {name: default-v1-14-1}}`))
 	},
 	"GreenNameTooLong": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		t.Helper()
 		s.NodePools[0] = nodePool(t, "a-node-pool-whose-name-is-so-long-that-no-suffix-fits-behind-it", "}, spec: {weight: 10")
 	},
 	"NodePoolNotReady": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		t.Helper()
 		s.NodePools[0] = nodePool(t, "general", `}, status: {conditions: [{type: Ready, status: "False", message: NodeClass not ready}]}, spec: {weight: 10`)
 	},
 	"OverrideUnknown": func(_ *testing.T, _ *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) {

@@ -104,7 +104,7 @@ func (f *fixture) states() string {
 	for _, s := range f.run.Status.Steps {
 		out = append(out, string(s.State))
 	}
-	return strings.Join(out, " ")
+	return strings.Join(out, ",")
 }
 
 func (f *fixture) condition(kind string) string {
@@ -120,7 +120,7 @@ func TestRunGoesThroughAllPhasesInOrder(t *testing.T) {
 	f.install.run = []Outcome{Wait(time.Second, "Waiting", "for pods"), Done("ready")}
 	f.steps(t.Context(), 50)
 	g.Expect(f.diary).To(Equal([]string{"run Preflight", "run Freeze", "keep Freeze", "run Install", "keep Freeze", "run Install", "run Cleanup"}))
-	g.Expect(f.states()).To(Equal("Done Done Done Done"))
+	g.Expect(f.states()).To(Equal("Done,Done,Done,Done"))
 	g.Expect(f.run.Status.Phase).To(Equal(v1alpha1.RunSucceeded))
 	g.Expect(f.condition("Ready")).To(Equal("True Succeeded"))
 	g.Expect(f.condition("Reconciling")).To(Equal("absent"))
@@ -185,7 +185,7 @@ func TestAFailureGoesBackThroughWhatWasBegun(t *testing.T) {
 		"run Preflight", "run Freeze", "keep Freeze", "run Install",
 		"keep Freeze", "undo Install", "keep Freeze", "undo Install", "undo Freeze", "undo Preflight",
 	}))
-	g.Expect(f.states()).To(Equal("Undone Undone Undone Pending"))
+	g.Expect(f.states()).To(Equal("Undone,Undone,Undone,Pending"))
 	g.Expect(f.run.Status.Phase).To(Equal(v1alpha1.RunRolledBack))
 	g.Expect(f.run.Status.Message).To(Equal("rolled back to Karpenter 1.0.8 after Install failed: no image"))
 	g.Expect(f.condition("Ready")).To(Equal("False RolledBack"))

@@ -70,7 +70,7 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 
 // green lists the names of a plan's green objects.
 func green(plan *v1alpha1.Plan) string {
-	var out []string
+	out := make([]string, 0, len(plan.NodeClasses)+len(plan.Pools))
 	for _, class := range plan.NodeClasses {
 		out = append(out, "EC2NodeClass/"+class.Green)
 	}
