@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"log/slog"
+	"time"
 
 	"k8s.io/utils/clock"
 
@@ -70,7 +71,12 @@ type Config struct {
 	RequestLog io.Writer
 	// RequestLogSize is how many calls are held for the control API; 0 takes 20000.
 	RequestLogSize int
-	// Clock runs all delays; nil takes the real one.
+	// AnswerDelay is waited, on the real clock, before an AWS call is answered; 0 takes ten milliseconds, and a negative
+	// value waits for nothing. SDK version 2 cannot bear answers that come quicker than AWS gives them: it closes the
+	// body of its request as soon as the answer begins, and where net/http has not seen that body's end by then it drops
+	// the connection, and the rest of a long answer with it (smithy-go v1.28.8, safeWriteToReadCloser.WriteTo).
+	AnswerDelay time.Duration
+	// Clock runs all other delays; nil takes the real one.
 	Clock clock.Clock
 	// Random returns numbers from 0 up to 1, for faults with a probability; nil takes a random source.
 	Random func() float64

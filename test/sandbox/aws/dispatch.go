@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/utils/clock"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox/aws/control"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox/aws/internal/awserr"
@@ -38,6 +39,9 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	start := s.clk.Now()
 	in := incoming{call: wire.Call{RequestID: string(uuid.NewUUID())}}
 	resp, code := s.answer(r, &in)
+	if s.delay > 0 {
+		sleep(r.Context(), clock.RealClock{}, s.delay)
+	}
 	for name, values := range resp.Header {
 		w.Header()[name] = values
 	}

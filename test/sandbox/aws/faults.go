@@ -89,7 +89,7 @@ func (l *faultList) hit(c wire.Call, pod string) (control.Fault, bool) {
 // apply lets a fault act on a call: it waits, and returns the refusal, nil if there is none.
 func (l *faultList) apply(ctx context.Context, f control.Fault) *awserr.Error {
 	if d := f.Latency.Duration; d > 0 {
-		if !l.sleep(ctx, d) {
+		if !sleep(ctx, l.clk, d) {
 			return awserr.New("RequestExpired", "The caller left during the latency of fault %s", f.ID)
 		}
 	}
@@ -106,9 +106,9 @@ func (l *faultList) apply(ctx context.Context, f control.Fault) *awserr.Error {
 	return e
 }
 
-// sleep waits on the clock; false if the context ended first.
-func (l *faultList) sleep(ctx context.Context, d time.Duration) bool {
-	t := l.clk.NewTimer(d)
+// sleep waits on a clock; false if the context ended first.
+func sleep(ctx context.Context, clk clock.Clock, d time.Duration) bool {
+	t := clk.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

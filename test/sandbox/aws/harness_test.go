@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -58,7 +59,7 @@ func start(t *testing.T, change ...func(*aws.Config)) *emulator {
 	settings.PendingDelay = metav1.Duration{Duration: 10 * time.Millisecond}
 	settings.ShutdownDelay = metav1.Duration{Duration: 10 * time.Millisecond}
 	e := &emulator{ca: pool, log: &syncBuffer{}}
-	cfg := aws.Config{Settings: &settings, CA: ca, RequestLog: e.log, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	cfg := aws.Config{Settings: &settings, CA: ca, RequestLog: e.log, AnswerDelay: -1, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -85,10 +86,26 @@ func start(t *testing.T, change ...func(*aws.Config)) *emulator {
 // config returns the configuration of an SDK version 2 client, without retries.
 func (e *emulator) config() sdk.Config {
 	return sdk.Config{
-		Region: region, BaseEndpoint: &e.url, HTTPClient: &http.Client{Transport: &http.Transport{}},
+		Region: region, BaseEndpoint: &e.url, HTTPClient: &http.Client{Transport: inMemory{&http.Transport{}}},
 		Credentials: credentials.NewStaticCredentialsProvider(principal, "secret", ""),
 		Retryer:     func() sdk.Retryer { return sdk.NopRetryer{} },
 	}
+}
+
+// inMemory hands net/http the request's body in memory. It spares the tests aws.Config.AnswerDelay: see there.
+type inMemory struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (i inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		raw, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(raw))
+	}
+	return i.RoundTripper.RoundTrip(r)
 }
 
 func (e *emulator) ec2() *ec2.Client { return ec2.NewFromConfig(e.config()) }

@@ -20,6 +20,8 @@ import (
 )
 
 const (
+	// defaultAnswerDelay is about the least time that AWS takes.
+	defaultAnswerDelay = 10 * time.Millisecond
 	// defaultLogSize is how many calls the request log holds.
 	defaultLogSize = 20000
 	// headerTimeout bounds reading a request's headers, idleTimeout a connection without requests.
@@ -40,6 +42,7 @@ type Server struct {
 	control  http.Handler
 	tunnels  *tunnels
 	podOf    func(string) string
+	delay    time.Duration
 }
 
 // New makes an emulator. It returns an error if the seed or the settings cannot be.
@@ -56,6 +59,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		clk: cfg.Clock, log: cfg.Log, world: w, services: newServices(w), faults: newFaultList(cfg.Clock, cfg.Random),
 		requests: newRequestLog(cfg.RequestLogSize, cfg.RequestLog, cfg.Log), podOf: cfg.Pod,
+		delay: cfg.AnswerDelay,
 	}
 	s.control = s.controlHandler()
 	if s.tunnels, err = newTunnels(cfg.CA); err != nil {
@@ -88,6 +92,9 @@ func (c *Config) complete() error {
 	}
 	if c.Random == nil {
 		c.Random = random
+	}
+	if c.AnswerDelay == 0 {
+		c.AnswerDelay = defaultAnswerDelay
 	}
 	if c.RequestLogSize <= 0 {
 		c.RequestLogSize = defaultLogSize
