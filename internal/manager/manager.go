@@ -23,10 +23,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/controller"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/metrics"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
 )
@@ -124,6 +126,9 @@ func setup(mgr ctrl.Manager, config *rest.Config, opts Options) error {
 	r := &controller.Reconciler{Live: live, Engine: eng, Events: mgr.GetEventRecorder(phase.FieldOwner), Clock: clock.RealClock{}}
 	if err := r.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
+	}
+	if err := ctrlmetrics.Registry.Register(&metrics.Collector{Reader: mgr.GetClient()}); err != nil {
+		return fmt.Errorf("setting up the metrics: %w", err)
 	}
 	return errors.Join(mgr.AddHealthzCheck("healthz", healthz.Ping), mgr.AddReadyzCheck("readyz", healthz.Ping))
 }
