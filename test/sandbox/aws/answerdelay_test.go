@@ -19,7 +19,7 @@ func TestLongAnswersReachAnUnmodifiedSDK(t *testing.T) {
 	g := NewWithT(t)
 	e := start(t, func(c *aws.Config) { c.AnswerDelay = 0 })
 	e.launch(t, "m5.large", subnetA, "us-west-2a", 30)
-	const calls, tolerated = 30, 5
+	const calls, tolerated = 60, 5
 	for range calls {
 		cfg := e.config()
 		cfg.HTTPClient = &http.Client{Transport: &http.Transport{}}

@@ -131,7 +131,7 @@ func (b *Builder) ensureModule(ctx context.Context, m Module) (Set, error) {
 	if len(set) == len(m.Programs) {
 		return set, nil
 	}
-	toolchain, err := b.goCommand(ctx, m.Dir, "env", "GOVERSION")
+	toolchain, err := b.goCommand(ctx, m.Dir, static, "env", "GOVERSION")
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (b *Builder) build(ctx context.Context, m Module, dir string) error {
 		}
 	}
 	return b.timed(fmt.Sprintf("%s %s (first time, about %s)", m.Source.Path, m.Source.Version, roughly(m)), func() error {
-		_, err := b.goCommand(ctx, m.Dir, args...)
+		_, err := b.goCommand(ctx, m.Dir, static, args...)
 		return err
 	})
 }
@@ -190,18 +190,23 @@ func roughly(m Module) string {
 	return "a minute"
 }
 
-// goCommand runs the go command in dir, without cgo so that programs need nothing of the machine, and returns its
-// trimmed standard output. The error carries the end of what it said.
-func (b *Builder) goCommand(ctx context.Context, dir string, args ...string) (string, error) {
+// static builds programs without cgo, so that they need nothing of the machine: containers have nothing else.
+const static = "CGO_ENABLED=0"
+
+// goCommand runs the go command in dir, with env added to the environment, and returns its trimmed standard output. The
+// error carries the end of what it said.
+func (b *Builder) goCommand(ctx context.Context, dir, env string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "GOWORK=off", env)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		return "", errors.New("the go command was not found in PATH: install Go, or point KUBEBUILDER_ASSETS at a directory made by `sandbox build all`")
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("running go %s in %s: %w", args[0], dir, context.Cause(ctx))
 	case err != nil:
 		return "", fmt.Errorf("running go %s in %s: %w: %s", args[0], dir, err, tail(stderr.String(), 2000))
 	}

@@ -25,7 +25,8 @@ var ErrNoOperator = errors.New("the operator has no main package in cmd")
 // Sandbox builds test/cmd/sandbox and returns the program's path. Running sandboxes keep the one they were started
 // with.
 func (b *Builder) Sandbox(ctx context.Context) (string, error) {
-	return b.local(ctx, Sandbox, filepath.Join(b.root, "test"), "./cmd/sandbox")
+	// With the flags that go run and go test have, so that they share what is compiled.
+	return b.local(ctx, Sandbox, filepath.Join(b.root, "test"), "GOFLAGS="+os.Getenv("GOFLAGS"), "./cmd/sandbox")
 }
 
 // Operator builds the operator and returns the program's path, which a later build may overwrite: copy what must stay.
@@ -33,12 +34,12 @@ func (b *Builder) Operator(ctx context.Context) (string, error) {
 	if _, err := os.Stat(filepath.Join(b.root, "cmd", "main.go")); errors.Is(err, fs.ErrNotExist) {
 		return "", ErrNoOperator
 	}
-	return b.local(ctx, Operator, b.root, "./cmd")
+	return b.local(ctx, Operator, b.root, static, "./cmd")
 }
 
 // local builds a package of the repository to a path that stays the same for one clone, so that go build finds it up
 // to date when nothing changed.
-func (b *Builder) local(ctx context.Context, name, dir, pkg string) (string, error) {
+func (b *Builder) local(ctx context.Context, name, dir, env, pkg string) (string, error) {
 	sum := sha256.Sum256([]byte(b.root))
 	outDir := filepath.Join(b.cache.root, name, "clone-"+hex.EncodeToString(sum[:6]))
 	if err := os.MkdirAll(outDir, 0o755); err != nil {
@@ -51,7 +52,7 @@ func (b *Builder) local(ctx context.Context, name, dir, pkg string) (string, err
 	defer unlock()
 	out := filepath.Join(outDir, name)
 	compile := func() error {
-		_, err := b.goCommand(ctx, dir, "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, pkg)
+		_, err := b.goCommand(ctx, dir, env, "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, pkg)
 		return err
 	}
 	if isExecutable(out) {

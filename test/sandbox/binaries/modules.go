@@ -8,7 +8,7 @@ import (
 
 // ModuleDir returns the directory with the source of a wrapper module's programs, in the module cache.
 func (b *Builder) ModuleDir(ctx context.Context, m Module) (string, error) {
-	out, err := b.goCommand(ctx, m.Dir, "mod", "download", "-json", m.Source.Path+"@"+m.Source.Version)
+	out, err := b.goCommand(ctx, m.Dir, static, "mod", "download", "-json", m.Source.Path+"@"+m.Source.Version)
 	if err != nil {
 		return "", err
 	}

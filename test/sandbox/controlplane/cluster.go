@@ -169,9 +169,12 @@ func (c *Cluster) await(ctx context.Context, name string, probe func(context.Con
 		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 		defer cancel()
 		last = probe(ctx)
-		return last == nil, nil
+		return last == nil, c.supervisor.hopeless(name)
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errHopeless):
+		return err
+	case err != nil:
 		return fmt.Errorf("%s did not become healthy within %s, see %s: %w", name, readyTimeout, c.layout.logs, errors.Join(err, last))
 	}
 	return nil

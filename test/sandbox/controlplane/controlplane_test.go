@@ -104,6 +104,10 @@ func TestSupervisorStartsAgainWhatEnds(t *testing.T) {
 	g.Eventually(component("missing"), 10*time.Second).Should(HaveField("LastExit", ContainSubstring("no such file")))
 	g.Expect(os.ReadFile(filepath.Join(logs, "failing.log"))).To(ContainSubstring("going down\nsandbox: failing ended: exit status 3\n"))
 
+	g.Expect(s.hopeless("steady")).To(Succeed())
+	g.Eventually(func() error { return s.hopeless("failing") }, 20*time.Second).Should(
+		MatchError("failing: it does not stay up (exit status 3): going down"))
+
 	before := component("steady")()
 	g.Expect(s.Restart("steady")).To(Succeed())
 	g.Eventually(component("steady"), 20*time.Second).Should(And(

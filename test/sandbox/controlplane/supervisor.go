@@ -93,6 +93,43 @@ func (s *Supervisor) Restart(name string) error {
 // Wait returns when all processes have ended, which they do when their contexts end.
 func (s *Supervisor) Wait() { s.wg.Wait() }
 
+// errHopeless says that a process does not stay up.
+var errHopeless = errors.New("it does not stay up")
+
+// hopelessRestarts is how often a process may end before it is healthy for the first time: the API server gives up once
+// or twice where etcd is slow to start.
+const hopelessRestarts = 5
+
+// hopeless returns an error for a process that has ended too often, with the last that it said.
+func (s *Supervisor) hopeless(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.processes[name]
+	if p == nil || p.status.Restarts < hopelessRestarts {
+		return nil
+	}
+	said, err := lastLines(filepath.Join(s.logs, name+".log"), name)
+	if err != nil {
+		said = err.Error()
+	}
+	return fmt.Errorf("%s: %w (%s): %s", name, errHopeless, p.status.LastExit, said)
+}
+
+// lastLines is the end of what a process said, in one line.
+func lastLines(path, name string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	last := ""
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "sandbox: "+name+" ended") {
+			last = line
+		}
+	}
+	return last, nil
+}
+
 // Components lists the processes, by name.
 func (s *Supervisor) Components() []Component {
 	s.mu.Lock()
