@@ -12,29 +12,39 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox/aws/internal/world"
 )
 
-// The types of what an account is made of are described where they are declared.
 type (
 	// Seed is what the account has at the start; its YAML form is what a seed file contains.
 	Seed = world.Seed
-	// Zone, VPC, Cluster, Subnet, SecurityGroup, NodeGroup, Images, Role and Statement are parts of a Seed.
-	Zone          = world.Zone
-	VPC           = world.VPC
-	Cluster       = world.Cluster
-	Subnet        = world.Subnet
+	// Zone is an availability zone of a Seed.
+	Zone = world.Zone
+	// VPC is the network of a Seed.
+	VPC = world.VPC
+	// Cluster is the EKS cluster of a Seed.
+	Cluster = world.Cluster
+	// Subnet is a subnet of a Seed.
+	Subnet = world.Subnet
+	// SecurityGroup is a security group of a Seed.
 	SecurityGroup = world.SecurityGroup
-	NodeGroup     = world.NodeGroup
-	Images        = world.Images
-	Role          = world.Role
-	Statement     = world.Statement
+	// NodeGroup is a managed node group of a Seed.
+	NodeGroup = world.NodeGroup
+	// Images says which AMIs a Seed publishes.
+	Images = world.Images
+	// Role is an IAM role of a Seed.
+	Role = world.Role
+	// Statement is a policy statement of a Role.
+	Statement = world.Statement
 	// Booter makes cluster nodes of instances. Package kubenode has one.
 	Booter = world.Booter
 	// Instance is what a Booter is given.
 	Instance = world.Instance
-	// InstanceType, Image, ProfileRef and ImageFamily are parts of an Instance.
+	// InstanceType is the type of an Instance.
 	InstanceType = world.InstanceType
-	Image        = world.Image
-	ProfileRef   = world.ProfileRef
-	ImageFamily  = world.ImageFamily
+	// Image is the AMI of an Instance.
+	Image = world.Image
+	// ProfileRef is the instance profile of an Instance.
+	ProfileRef = world.ProfileRef
+	// ImageFamily is the kind of operating system of an Image.
+	ImageFamily = world.ImageFamily
 )
 
 // The families of images.

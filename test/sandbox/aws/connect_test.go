@@ -16,7 +16,10 @@ func TestTunnelsLeadToAWSOnly(t *testing.T) {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+host+"/", nil)
 			g := NewWithT(t)
 			g.Expect(err).NotTo(HaveOccurred())
-			_, err = e.proxy().Do(req)
+			resp, err := e.proxy().Do(req)
+			if err == nil {
+				_ = resp.Body.Close()
+			}
 			g.Expect(err).To(MatchError(ContainSubstring("Forbidden")))
 		})
 	}
@@ -42,7 +45,10 @@ func TestWithoutCAThereAreNoTunnels(t *testing.T) {
 	e := start(t, func(c *aws.Config) { c.CA = nil })
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://ec2.us-west-2.amazonaws.com/", nil)
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = e.proxy().Do(req)
+	resp, err := e.proxy().Do(req)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
 	g.Expect(err).To(MatchError(ContainSubstring("Forbidden")))
 }
 

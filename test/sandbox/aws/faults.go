@@ -74,7 +74,7 @@ func (l *faultList) hit(c wire.Call, pod string) (control.Fault, bool) {
 	for _, f := range l.faults {
 		spent := f.Count > 0 && f.Hits >= f.Count
 		if spent || !wire.MatchAny(f.Service, c.Service) || !wire.MatchAny(f.Action, c.Action) ||
-			!(wire.MatchAny(f.Principal, c.Principal) || wire.MatchAny(f.Principal, pod)) {
+			!matchCaller(f.Principal, c.Principal, pod) {
 			continue
 		}
 		if f.Probability > 0 && l.random() >= f.Probability {
@@ -84,6 +84,11 @@ func (l *faultList) hit(c wire.Call, pod string) (control.Fault, bool) {
 		return *f, true
 	}
 	return control.Fault{}, false
+}
+
+// matchCaller tells whether a pattern fits a caller's access key id or its pod.
+func matchCaller(pattern, principal, pod string) bool {
+	return wire.MatchAny(pattern, principal) || wire.MatchAny(pattern, pod)
 }
 
 // apply lets a fault act on a call: it waits, and returns the refusal, nil if there is none.

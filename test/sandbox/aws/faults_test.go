@@ -128,7 +128,7 @@ func TestFaultsHitThoseTheyAreAimedAt(t *testing.T) {
 
 func TestLatency(t *testing.T) {
 	g := NewWithT(t)
-	clk := clocktesting.NewFakeClock(time.Now())
+	clk := clocktesting.NewFakeClock(today)
 	e := start(t, func(c *aws.Config) { c.Clock = clk })
 	e.AddFaultFor(t, control.Fault{Action: "DescribeSubnets", Latency: metav1.Duration{Duration: time.Minute}})
 	done := make(chan error, 1)

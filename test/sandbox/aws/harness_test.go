@@ -40,6 +40,9 @@ const (
 	patience = 30 * time.Second
 )
 
+// today is when the clocks of tests start that move them.
+var today = time.Date(2026, time.November, 21, 10, 0, 0, 0, time.UTC)
+
 // emulator is a running emulator.
 type emulator struct {
 	*aws.Server
@@ -143,7 +146,7 @@ func newCA(t *testing.T) (*tls.Certificate, *x509.CertPool) {
 	g.Expect(err).NotTo(HaveOccurred())
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), KeyUsage: x509.KeyUsageCertSign,
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	g.Expect(err).NotTo(HaveOccurred())

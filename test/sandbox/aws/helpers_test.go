@@ -145,5 +145,6 @@ func (e *emulator) describe(t *testing.T, id string) ec2types.Instance {
 
 // state returns a function that tells the state of an instance.
 func (e *emulator) state(t *testing.T, id string) func() string {
+	t.Helper()
 	return func() string { return string(e.describe(t, id).State.Name) }
 }

@@ -55,7 +55,7 @@ func (r *recorder) seen() []string {
 // slow starts an emulator on a clock that the test moves.
 func slow(t *testing.T, b *recorder) (*emulator, *clocktesting.FakeClock) {
 	t.Helper()
-	clk := clocktesting.NewFakeClock(time.Now())
+	clk := clocktesting.NewFakeClock(today)
 	return start(t, func(c *aws.Config) {
 		seconds := func(n int) metav1.Duration { return metav1.Duration{Duration: time.Duration(n) * time.Second} }
 		c.Clock, c.Booter = clk, b
@@ -175,6 +175,6 @@ func TestHealthOfInstances(t *testing.T) {
 	g.Expect(found).To(HaveLen(1))
 	g.Expect(*found[0].InstanceId).To(Equal(ids[0]))
 	g.Expect(found[0].InstanceStatus.Details[0].Status).To(BeEquivalentTo("failed"))
-	g.Expect(*found[0].InstanceStatus.Details[0].ImpairedSince).To(BeTemporally("~", time.Now(), patience))
+	g.Expect(*found[0].InstanceStatus.Details[0].ImpairedSince).To(BeTemporally(">=", *e.describe(t, ids[0]).LaunchTime))
 	g.Expect(list(where("event.code", "instance-retirement", "instance-stop"))).To(HaveLen(1))
 }

@@ -19,7 +19,7 @@ const queueURL = "https://sqs.us-west-2.amazonaws.com/123456789012/sandbox"
 
 func TestLongPolling(t *testing.T) {
 	g := NewWithT(t)
-	clk := clocktesting.NewFakeClock(time.Now())
+	clk := clocktesting.NewFakeClock(today)
 	e := start(t, func(c *aws.Config) { c.Clock = clk })
 	api := sqs.NewFromConfig(e.config())
 	poll := func() <-chan int {

@@ -97,7 +97,7 @@ func (l *requestLog) page(f control.RequestFilter) control.RequestPage {
 	p := control.RequestPage{Requests: []control.Request{}, Next: max(l.seq, f.Since), Dropped: l.dropped}
 	for _, r := range l.ring {
 		if r.Seq <= f.Since || !wire.MatchAny(f.Service, r.Service) || !wire.MatchAny(f.Action, r.Action) ||
-			!(wire.MatchAny(f.Principal, r.Principal) || wire.MatchAny(f.Principal, r.Pod)) {
+			!matchCaller(f.Principal, r.Principal, r.Pod) {
 			continue
 		}
 		if f.Limit > 0 && len(p.Requests) == f.Limit {

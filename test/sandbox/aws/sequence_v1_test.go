@@ -94,7 +94,7 @@ func TestStartOfKarpenterV1_0(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(products.PriceList).NotTo(BeEmpty(), "an empty list is an error loop")
 	spot, err := api.DescribeSpotPriceHistoryWithContext(t.Context(), &ec2v1.DescribeSpotPriceHistoryInput{
-		ProductDescriptions: sdkv1.StringSlice([]string{"Linux/UNIX", "Linux/UNIX (Amazon VPC)"}), StartTime: sdkv1.Time(time.Now()),
+		ProductDescriptions: sdkv1.StringSlice([]string{"Linux/UNIX", "Linux/UNIX (Amazon VPC)"}), StartTime: sdkv1.Time(today),
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(spot.SpotPriceHistory).To(HaveLen(3 * types))
@@ -194,7 +194,8 @@ func TestInterruptionOfKarpenterV1_0(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	got, err := api.ReceiveMessageWithContext(t.Context(), &sqsv1.ReceiveMessageInput{
 		QueueUrl: queue.QueueUrl, MaxNumberOfMessages: sdkv1.Int64(10), VisibilityTimeout: sdkv1.Int64(20),
-		WaitTimeSeconds: sdkv1.Int64(20), AttributeNames: []*string{sdkv1.String("SentTimestamp")},
+		WaitTimeSeconds:       sdkv1.Int64(20),
+		AttributeNames:        []*string{sdkv1.String("SentTimestamp")}, //nolint:staticcheck // Karpenter uses the older name.
 		MessageAttributeNames: []*string{sdkv1.String("All")},
 	})
 	g.Expect(err).NotTo(HaveOccurred(), "SDK version 1 compares the checksum of the body")

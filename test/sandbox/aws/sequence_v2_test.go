@@ -110,7 +110,7 @@ func TestPricesOfKarpenterV1_14(t *testing.T) {
 		}
 	}
 	spot, err := e.ec2().DescribeSpotPriceHistory(t.Context(), &ec2.DescribeSpotPriceHistoryInput{
-		ProductDescriptions: []string{"Linux/UNIX", "Linux/UNIX (Amazon VPC)"}, StartTime: sdk.Time(time.Now()), MaxResults: sdk.Int32(2000),
+		ProductDescriptions: []string{"Linux/UNIX", "Linux/UNIX (Amazon VPC)"}, StartTime: sdk.Time(today), MaxResults: sdk.Int32(2000),
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	m5 := lo.Filter(spot.SpotPriceHistory, func(p ec2types.SpotPrice, _ int) bool { return p.InstanceType == "m5.large" })
@@ -255,7 +255,8 @@ func TestInterruptionOfKarpenterV1_14(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	got, err := api.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
 		QueueUrl: queue.QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 20, WaitTimeSeconds: 20,
-		AttributeNames: []sqstypes.QueueAttributeName{"SentTimestamp"}, MessageAttributeNames: []string{"All"},
+		AttributeNames:        []sqstypes.QueueAttributeName{"SentTimestamp"}, //nolint:staticcheck // Karpenter uses the older name.
+		MessageAttributeNames: []string{"All"},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got.Messages).To(HaveLen(1))

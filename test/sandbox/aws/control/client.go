@@ -38,14 +38,12 @@ func (c *Client) Healthy(ctx context.Context) error {
 
 // AddFault puts a fault in force and returns it with its ID.
 func (c *Client) AddFault(ctx context.Context, f Fault) (Fault, error) {
-	var out Fault
-	return out, c.call(ctx, http.MethodPost, "/faults", f, &out)
+	return ask[Fault](ctx, c, http.MethodPost, "/faults", f)
 }
 
 // Faults lists the faults that are in force or spent, oldest first.
 func (c *Client) Faults(ctx context.Context) ([]Fault, error) {
-	var out []Fault
-	return out, c.call(ctx, http.MethodGet, "/faults", nil, &out)
+	return ask[[]Fault](ctx, c, http.MethodGet, "/faults", nil)
 }
 
 // RemoveFault removes one fault; it is an error if there is none of that ID.
@@ -60,14 +58,12 @@ func (c *Client) ClearFaults(ctx context.Context) error {
 
 // AddICE takes capacity away and returns the rule with its ID.
 func (c *Client) AddICE(ctx context.Context, i ICE) (ICE, error) {
-	var out ICE
-	return out, c.call(ctx, http.MethodPost, "/ice", i, &out)
+	return ask[ICE](ctx, c, http.MethodPost, "/ice", i)
 }
 
 // ICEs lists the rules that take capacity away, oldest first.
 func (c *Client) ICEs(ctx context.Context) ([]ICE, error) {
-	var out []ICE
-	return out, c.call(ctx, http.MethodGet, "/ice", nil, &out)
+	return ask[[]ICE](ctx, c, http.MethodGet, "/ice", nil)
 }
 
 // RemoveICE removes one rule; it is an error if there is none of that ID.
@@ -82,20 +78,17 @@ func (c *Client) ClearICE(ctx context.Context) error {
 
 // Settings returns the settings.
 func (c *Client) Settings(ctx context.Context) (Settings, error) {
-	var out Settings
-	return out, c.call(ctx, http.MethodGet, "/settings", nil, &out)
+	return ask[Settings](ctx, c, http.MethodGet, "/settings", nil)
 }
 
 // UpdateSettings changes the settings that are set in the patch and returns all of them.
 func (c *Client) UpdateSettings(ctx context.Context, p SettingsPatch) (Settings, error) {
-	var out Settings
-	return out, c.call(ctx, http.MethodPatch, "/settings", p, &out)
+	return ask[Settings](ctx, c, http.MethodPatch, "/settings", p)
 }
 
 // State returns what exists in the account.
 func (c *Client) State(ctx context.Context) (State, error) {
-	var out State
-	return out, c.call(ctx, http.MethodGet, "/state", nil, &out)
+	return ask[State](ctx, c, http.MethodGet, "/state", nil)
 }
 
 // Requests returns the calls that match the filter, oldest first.
@@ -112,14 +105,12 @@ func (c *Client) Requests(ctx context.Context, f RequestFilter) (RequestPage, er
 	if f.Limit > 0 {
 		q.Set("limit", strconv.Itoa(f.Limit))
 	}
-	var out RequestPage
-	return out, c.call(ctx, http.MethodGet, "/requests?"+q.Encode(), nil, &out)
+	return ask[RequestPage](ctx, c, http.MethodGet, "/requests?"+q.Encode(), nil)
 }
 
 // Counts returns the counters of calls by principal and action, in a stable order.
 func (c *Client) Counts(ctx context.Context) ([]Count, error) {
-	var out []Count
-	return out, c.call(ctx, http.MethodGet, "/requests/counts", nil, &out)
+	return ask[[]Count](ctx, c, http.MethodGet, "/requests/counts", nil)
 }
 
 // ClearRequests forgets the request log and the counters.
@@ -129,8 +120,7 @@ func (c *Client) ClearRequests(ctx context.Context) error {
 
 // Send puts a message into a queue.
 func (c *Client) Send(ctx context.Context, m Message) (MessageReceipt, error) {
-	var out MessageReceipt
-	return out, c.call(ctx, http.MethodPost, "/messages", m, &out)
+	return ask[MessageReceipt](ctx, c, http.MethodPost, "/messages", m)
 }
 
 // TerminateInstance terminates an instance as AWS itself would, behind the back of whoever launched it.
@@ -141,6 +131,13 @@ func (c *Client) TerminateInstance(ctx context.Context, id string) error {
 // SetInstanceHealth sets what DescribeInstanceStatus reports of an instance.
 func (c *Client) SetInstanceHealth(ctx context.Context, id string, h Health) error {
 	return c.call(ctx, http.MethodPost, "/instances/"+url.PathEscape(id)+"/health", h, nil)
+}
+
+// ask sends one request and returns its answer.
+func ask[T any](ctx context.Context, c *Client, method, path string, in any) (T, error) {
+	var out T
+	err := c.call(ctx, method, path, in, &out)
+	return out, err
 }
 
 // call sends one request and decodes the answer into out unless that is nil.

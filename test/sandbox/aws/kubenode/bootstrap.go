@@ -41,7 +41,8 @@ var errNoBootstrap = errors.New("nothing in the user data makes a node of this A
 func DecodeUserData(family aws.ImageFamily, userData []byte) (Bootstrap, error) {
 	var b Bootstrap
 	if family == aws.Bottlerocket || family == aws.CustomFamily && looksLikeSettings(userData) {
-		return b, b.readSettings(userData)
+		err := b.readSettings(userData)
+		return b, err
 	}
 	parts, err := split(userData)
 	if err != nil {
@@ -49,13 +50,7 @@ func DecodeUserData(family aws.ImageFamily, userData []byte) (Bootstrap, error) 
 	}
 	joined := family == aws.CustomFamily
 	for _, p := range parts {
-		var found bool
-		switch {
-		case p.kind == nodeConfigType && family != aws.AL2:
-			found, err = true, b.readNodeConfig(p.content)
-		case p.kind == shellType && family != aws.AL2023:
-			found, err = b.readScript(p.content)
-		}
+		found, err := b.readPart(family, p)
 		if err != nil {
 			return Bootstrap{}, err
 		}
@@ -65,6 +60,18 @@ func DecodeUserData(family aws.ImageFamily, userData []byte) (Bootstrap, error) 
 		return Bootstrap{}, errNoBootstrap
 	}
 	return b, nil
+}
+
+// readPart reads a document of user data, and tells whether it makes a node of the family join.
+func (b *Bootstrap) readPart(family aws.ImageFamily, p part) (bool, error) {
+	switch {
+	case p.kind == nodeConfigType && family != aws.AL2:
+		return true, b.readNodeConfig(p.content)
+	case p.kind == shellType && family != aws.AL2023:
+		return b.readScript(p.content)
+	default:
+		return false, nil
+	}
 }
 
 // The media types of the parts of user data that matter.
@@ -112,12 +119,16 @@ func split(userData []byte) ([]part, error) {
 	}
 }
 
-// guessType tells scripts from NodeConfig documents.
+// guessType tells scripts and NodeConfig documents from what is neither, by the marks that cloud-init and nodeadm go by.
 func guessType(text []byte) string {
-	if bytes.Contains(text, []byte("kind: NodeConfig")) && !bytes.HasPrefix(text, []byte("#!")) {
+	switch {
+	case bytes.HasPrefix(text, []byte("#!")):
+		return shellType
+	case bytes.Contains(text, []byte("kind: NodeConfig")):
 		return nodeConfigType
+	default:
+		return ""
 	}
-	return shellType
 }
 
 // addLabels adds labels, the later ones winning.

@@ -113,9 +113,7 @@ func settingsTaints(key string, value any) ([]corev1.Taint, error) {
 	case string:
 		items = []string{v}
 	case []any:
-		for _, item := range v {
-			items = append(items, fmt.Sprint(item))
-		}
+		items = lo.Map(v, func(item any, _ int) string { return fmt.Sprint(item) })
 	default:
 		return nil, fmt.Errorf("taint %s: need \"value:effect\" or a list of it", key)
 	}

@@ -57,12 +57,11 @@ func expandWords(words []*syntax.Word) ([]string, error) {
 // splitWords splits a line as a shell does.
 func splitWords(line string) ([]string, error) {
 	var words []*syntax.Word
-	err := syntax.NewParser().Words(strings.NewReader(line), func(w *syntax.Word) bool {
+	for w, err := range syntax.NewParser().WordsSeq(strings.NewReader(line)) {
+		if err != nil {
+			return nil, fmt.Errorf("splitting %q: %w", line, err)
+		}
 		words = append(words, w)
-		return true
-	})
-	if err != nil {
-		return nil, fmt.Errorf("splitting %q: %w", line, err)
 	}
 	return expandWords(words)
 }

@@ -104,8 +104,8 @@ func (d paramDecoder) decodeList(v reflect.Value, path []string) (bool, error) {
 	if len(path) == 0 {
 		return d.value == "", nil
 	}
-	n, err := strconv.Atoi(path[0])
-	if err != nil || n < 1 || n > maxListIndex {
+	n, ok := listIndex(path[0])
+	if !ok {
 		return false, nil
 	}
 	if n > v.Len() {
@@ -114,6 +114,12 @@ func (d paramDecoder) decodeList(v reflect.Value, path []string) (bool, error) {
 		v.Set(grown)
 	}
 	return d.decode(v.Index(n-1), path[1:])
+}
+
+// listIndex reads the index of a list, which counts from 1.
+func listIndex(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 1 && n <= maxListIndex
 }
 
 // set parses the value into a scalar.

@@ -167,17 +167,9 @@ func (w *World) runInstances(in RunInput) ([]Instance, error) {
 	if err := checkAllTags(in.Spec.Tags); err != nil {
 		return nil, err
 	}
-	spec := in.Spec
-	if in.TemplateID != "" || in.TemplateName != "" {
-		t, err := w.template(in.TemplateID, in.TemplateName)
-		if err != nil {
-			return nil, err
-		}
-		if err := t.version(in.TemplateVersion); err != nil {
-			return nil, err
-		}
-		spec = spec.over(t.Spec)
-		spec.Tags = t.stamp(spec.Tags)
+	spec, err := w.withTemplate(in)
+	if err != nil {
+		return nil, err
 	}
 	l, err := w.resolve(spec)
 	if err != nil {
@@ -204,6 +196,23 @@ func (w *World) runInstances(in RunInput) ([]Instance, error) {
 		out = append(out, w.view(i))
 	}
 	return out, nil
+}
+
+// withTemplate fills the gaps of a spec from the launch template that a call names, if it names one.
+func (w *World) withTemplate(in RunInput) (LaunchSpec, error) {
+	if in.TemplateID == "" && in.TemplateName == "" {
+		return in.Spec, nil
+	}
+	t, err := w.template(in.TemplateID, in.TemplateName)
+	if err != nil {
+		return LaunchSpec{}, err
+	}
+	if err := t.version(in.TemplateVersion); err != nil {
+		return LaunchSpec{}, err
+	}
+	spec := in.Spec.over(t.Spec)
+	spec.Tags = t.stamp(spec.Tags)
+	return spec, nil
 }
 
 // stamp adds the tags by which EC2 says which template an instance came from.

@@ -80,7 +80,7 @@ func (w *World) Subnets() []SubnetView {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return lo.MapToSlice(w.subnets, func(id string, s *subnet) SubnetView {
-		view := SubnetView{Subnet: s.Subnet, Zone: w.zone(s.Subnet.Zone), FreeIPs: s.free()}
+		view := SubnetView{Subnet: s.Subnet, Zone: w.zone(s.Zone), FreeIPs: s.free()}
 		view.Tags = w.tagsOf(id)
 		return view
 	})

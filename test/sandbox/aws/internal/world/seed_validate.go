@@ -53,23 +53,32 @@ func (s *Seed) checkNetwork() error {
 	if err != nil || s.VPC.ID == "" {
 		return fmt.Errorf("vpc %q: need an id and a CIDR, not %q", s.VPC.ID, s.VPC.CIDR)
 	}
-	for i, sn := range s.Subnets {
-		cidr, err := netip.ParsePrefix(sn.CIDR)
-		if err != nil || !vpc.Overlaps(cidr) || cidr.Bits() < vpc.Bits() || !cidr.Addr().Is4() {
-			return fmt.Errorf("subnet %q: CIDR %q is no IPv4 part of %s", sn.ID, sn.CIDR, s.VPC.CIDR)
-		}
-		if !s.hasZone(sn.Zone) {
-			return fmt.Errorf("subnet %q: zone %q is not in zones", sn.ID, sn.Zone)
-		}
-		for _, other := range s.Subnets[:i] {
-			if other.ID == sn.ID || netip.MustParsePrefix(other.CIDR).Overlaps(cidr) {
-				return fmt.Errorf("subnet %q: same id as, or overlaps with, %q", sn.ID, other.ID)
-			}
+	for i := range s.Subnets {
+		if err := s.checkSubnet(i, vpc); err != nil {
+			return err
 		}
 	}
 	for _, sg := range s.SecurityGroups {
 		if sg.ID == "" || sg.Name == "" {
 			return fmt.Errorf("security group %q: need an id and a name", sg.ID)
+		}
+	}
+	return nil
+}
+
+// checkSubnet checks the subnet of an index against the VPC and the subnets before it.
+func (s *Seed) checkSubnet(i int, vpc netip.Prefix) error {
+	sn := s.Subnets[i]
+	cidr, err := netip.ParsePrefix(sn.CIDR)
+	if err != nil || !vpc.Overlaps(cidr) || cidr.Bits() < vpc.Bits() || !cidr.Addr().Is4() {
+		return fmt.Errorf("subnet %q: CIDR %q is no IPv4 part of %s", sn.ID, sn.CIDR, s.VPC.CIDR)
+	}
+	if !s.hasZone(sn.Zone) {
+		return fmt.Errorf("subnet %q: zone %q is not in zones", sn.ID, sn.Zone)
+	}
+	for _, other := range s.Subnets[:i] {
+		if other.ID == sn.ID || netip.MustParsePrefix(other.CIDR).Overlaps(cidr) {
+			return fmt.Errorf("subnet %q: same id as, or overlaps with, %q", sn.ID, other.ID)
 		}
 	}
 	return nil

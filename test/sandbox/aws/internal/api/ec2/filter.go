@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,11 +76,7 @@ func lookup[T any](f filter, known fields[T], tags func(T) map[string]string) (f
 	}
 	if f.Name == "tag-key" && tags != nil {
 		return func(t T) []string {
-			var keys []string
-			for k := range tags(t) {
-				keys = append(keys, k)
-			}
-			return keys
+			return slices.Collect(maps.Keys(tags(t)))
 		}, nil
 	}
 	return nil, awserr.New("InvalidParameterValue", "The filter '%s' is invalid", f.Name)
