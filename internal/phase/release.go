@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -120,15 +123,39 @@ func (k *Kit) Leads(ctx context.Context, namespace string, pods []corev1.Pod) (b
 		return false, nil
 	}
 	for i := range pods {
-		if pods[i].Name == holder {
+		if calledItself(&pods[i], holder) {
 			return pods[i].DeletionTimestamp == nil && lease.Valid(l, k.Clock.Now()), nil
 		}
+	}
+	if slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Spec.HostNetwork }) {
+		return false, nil // a hostname may be spelled otherwise than its node: that it is gone cannot be told, so the Lease has to expire
 	}
 	err = k.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: holder}, &corev1.Pod{})
 	if apierrors.IsNotFound(err) {
 		return false, lease.Vacate(ctx, k.Live, l)
 	}
 	return false, err
+}
+
+// calledItself says that a pod is the one that the holder of a Lease names. Karpenter calls itself by its hostname: the pod's
+// name, or its node's for a pod in the network of its node (the chart's hostNetwork).
+func calledItself(p *corev1.Pod, holder string) bool {
+	if !p.Spec.HostNetwork {
+		return p.Name == holder
+	}
+	return p.Spec.NodeName == holder || strings.HasPrefix(p.Spec.NodeName, holder+".")
+}
+
+// RememberReplicas writes to status how many replicas a Deployment had before the run stopped it, as the mark on it says: the
+// mark was written with the stop, and status, which comes after it, may not have been.
+func RememberReplicas(run *v1alpha1.KarpenterUpgrade, d *appsv1.Deployment) {
+	owner, previous := SplitMark(d.Annotations[v1alpha1.AnnotationReplicas])
+	if run.Status.BlueReplicas != nil || owner != run.Name {
+		return
+	}
+	if n, err := strconv.ParseInt(previous, 10, 32); err == nil {
+		run.Status.BlueReplicas = ptr.To(int32(n))
+	}
 }
 
 // Scale sets the replicas of a Deployment of a release. A mark that is not empty is left on it in the same write, and an empty

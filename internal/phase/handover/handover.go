@@ -42,7 +42,7 @@ func (*Phase) Deadline(*v1alpha1.KarpenterUpgrade) time.Duration { return deadli
 // Run implements engine.Phase.
 func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	plan := run.Status.Plan
-	blue, green, err := p.deployments(ctx, plan)
+	blue, green, err := p.deployments(ctx, run)
 	if err != nil {
 		return engine.FromError(err)
 	}
@@ -55,7 +55,8 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	return p.lead(ctx, plan.Namespace, plan.Release, plan.GreenRelease)
 }
 
-func (p *Phase) deployments(ctx context.Context, plan *v1alpha1.Plan) (blue, green *appsv1.Deployment, err error) {
+func (p *Phase) deployments(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (blue, green *appsv1.Deployment, err error) {
+	plan := run.Status.Plan
 	blue, err = p.Deployment(ctx, plan.Namespace, plan.Release)
 	if err != nil {
 		return nil, nil, err
@@ -63,6 +64,7 @@ func (p *Phase) deployments(ctx context.Context, plan *v1alpha1.Plan) (blue, gre
 	if blue == nil {
 		return nil, nil, fmt.Errorf("deployment %s/%s of release %s is gone", plan.Namespace, plan.Deployment, plan.Release)
 	}
+	phase.RememberReplicas(run, blue)
 	green, err = p.Deployment(ctx, plan.Namespace, plan.GreenRelease)
 	return blue, green, err
 }
@@ -110,7 +112,7 @@ func (p *Phase) lead(ctx context.Context, namespace, stopped, leader string) eng
 // Undo implements engine.Phase. Blue is started first, as a standby, so that somebody leads again as soon as green stops.
 func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	plan := run.Status.Plan
-	blue, green, err := p.deployments(ctx, plan)
+	blue, green, err := p.deployments(ctx, run)
 	if err != nil {
 		return engine.FromError(err)
 	}
