@@ -146,11 +146,15 @@ func frost(n *corev1.Node, run string) bool {
 // emptyValue stands in a mark for an annotation that was there and empty.
 const emptyValue = "="
 
-// thaw takes back what frost did and says whether it changed anything.
+// thaw takes back what frost did and says whether it changed anything. A value that somebody has written since is his.
 func thaw(n *corev1.Node, run string) bool {
 	owner, previous := phase.SplitMark(n.Annotations[v1alpha1.AnnotationFrozenBy])
 	if owner != run {
 		return false
+	}
+	delete(n.Annotations, v1alpha1.AnnotationFrozenBy)
+	if n.Annotations[karpv1.DoNotDisruptAnnotationKey] != "true" {
+		return true
 	}
 	switch previous {
 	case "":
@@ -160,6 +164,5 @@ func thaw(n *corev1.Node, run string) bool {
 	default:
 		n.Annotations[karpv1.DoNotDisruptAnnotationKey] = previous
 	}
-	delete(n.Annotations, v1alpha1.AnnotationFrozenBy)
 	return true
 }
