@@ -23,5 +23,7 @@
 // IAM policies are not enforced on calls (inject a fault with the code UnauthorizedOperation; SimulatePrincipalPolicy
 // does weigh a role's statements, without conditions). Reads are consistent at once. There is one region, and in it
 // what the seed names: see Seed, and DefaultSeed for a commented example. Capacity reservations and placement groups
-// can be listed, and there are none. Tokens of web identities are read and not verified. State lives in memory.
+// can be listed, and there are none. Instances have one network interface with one private IPv4 address: no public
+// addresses, prefixes, IPv6 or EFA. Volumes have no size that matters. Tokens of web identities are read and not
+// verified. State changes put no events into the queue: a test does. State lives in memory.
 package aws

@@ -37,6 +37,14 @@ type InstanceType struct {
 // Source: eni-max-pods.txt of the EKS AMIs: ENIs * (addresses per ENI - 1) + 2.
 func (t InstanceType) Pods() int { return t.ENIs*(t.IPsPerENI-1) + 2 }
 
+// ThreadsPerCore is the number of vCPUs that share a core. Arm processors, and the smallest types, share none.
+func (t InstanceType) ThreadsPerCore() int {
+	if t.Architecture == "arm64" || t.VCPUs == 1 {
+		return 1
+	}
+	return 2
+}
+
 // KubernetesArchitecture is the architecture in GOARCH terms.
 func (t InstanceType) KubernetesArchitecture() string {
 	if t.Architecture == "x86_64" {

@@ -228,7 +228,7 @@ func (s service) instance(i world.Instance, index int) instance {
 		Monitoring: lo.Ternary(i.Options.DetailedMonitoring, "enabled", "disabled"), SourceDestCheck: true,
 		Architecture: i.Image.Architecture, RootDeviceType: "ebs", RootDeviceName: i.Image.RootDevice,
 		VirtualizationType: "hvm", SpotRequestID: i.SpotRequestID, Hypervisor: "xen", EBSOptimized: i.Options.EBSOptimized,
-		ENASupport: true, CPU: cpuOptions{Cores: max(1, i.Type.VCPUs/2), Threads: min(2, i.Type.VCPUs)},
+		ENASupport: true, CPU: cpuOptions{Cores: i.Type.VCPUs / i.Type.ThreadsPerCore(), Threads: i.Type.ThreadsPerCore()},
 		CapacityReservation: capacityPreference{Preference: lo.CoalesceOrEmpty(i.Options.CapacityPreference, "open")},
 		Metadata:            describeMetadata(i), EnclaveEnabled: i.Options.EnclaveEnabled, PlatformDetails: "Linux/UNIX",
 		UsageOperation: "RunInstances", Tags: tagList(i.Tags),

@@ -129,17 +129,14 @@ func (s service) describeInstanceTypes(in describeInstanceTypesInput) (*describe
 }
 
 func describeType(t world.InstanceType, _ int) instanceType {
-	threads := 2
-	if t.Architecture == "arm64" {
-		threads = 1
-	}
+	threads := t.ThreadsPerCore()
 	d := instanceType{
 		InstanceType: t.Name, CurrentGeneration: true, UsageClasses: usageClasses, RootDeviceTypes: []string{"ebs"},
 		VirtualizationTypes: []string{"hvm"}, BootModes: []string{"uefi"}, BareMetal: t.BareMetal, Hypervisor: "nitro",
 		Processor: processorInfo{
 			Architectures: []string{t.Architecture}, ClockGHz: t.ClockGHz, Manufacturer: t.Manufacturer,
 		},
-		VCPU:      vCPUInfo{VCPUs: t.VCPUs, Cores: max(1, t.VCPUs/threads), Threads: threads},
+		VCPU:      vCPUInfo{VCPUs: t.VCPUs, Cores: t.VCPUs / threads, Threads: threads},
 		MemoryMiB: t.MemoryMiB,
 		EBS: ebsInfo{
 			OptimizedSupport: "default", EncryptionSupport: "supported", NVMeSupport: "required",
