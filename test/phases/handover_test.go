@@ -35,7 +35,7 @@ func TestHandoverAndBack(t *testing.T) {
 	w.drive(p.Run, w.play)
 	w.Expect(w.holder()).To(HavePrefix("karpenter-green-1-14-1-0_"))
 	w.Expect(w.replicas(blueRelease)).To(BeZero())
-	w.Expect(w.deployment(blueRelease).Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationReplicas, "up=3"))
+	w.Expect(w.deployment(blueRelease).Labels).To(HaveKeyWithValue(v1alpha1.LabelStoppedBy, "up.3"))
 	w.Expect(w.run.Status.BlueReplicas).To(HaveValue(Equal(int32(3))), "how many there were is known, whatever was lost")
 
 	// Somebody can lead at every moment of the way back: blue starts before green stops.
@@ -48,7 +48,7 @@ func TestHandoverAndBack(t *testing.T) {
 	w.Expect(w.holder()).To(HavePrefix("karpenter-1-0-8-0_"))
 	w.Expect(w.replicas(blueRelease)).To(Equal(3))
 	w.Expect(w.replicas(greenRelease)).To(BeZero())
-	w.Expect(w.deployment(blueRelease).Annotations).NotTo(HaveKey(v1alpha1.AnnotationReplicas))
+	w.Expect(w.deployment(blueRelease).Labels).NotTo(HaveKey(v1alpha1.LabelStoppedBy))
 
 	before := w.deployment(blueRelease).ResourceVersion
 	w.drive(p.Undo)
@@ -73,7 +73,7 @@ func TestHandoverWaitsForTheStandby(t *testing.T) {
 	w.Expect(out).To(And(HaveField("Kind", engine.KindWait), HaveField("Reason", "WaitingForStandby")))
 	w.Expect(out.Message).To(ContainSubstring("1 of 2 pods of Deployment karpenter/karpenter-green are Ready"))
 	w.Expect(w.replicas(blueRelease)).To(Equal(3), "blue leads on")
-	w.Expect(w.deployment(blueRelease).Annotations).NotTo(HaveKey(v1alpha1.AnnotationReplicas))
+	w.Expect(w.deployment(blueRelease).Labels).NotTo(HaveKey(v1alpha1.LabelStoppedBy))
 
 	w.setReady(&standby, true)
 	w.Expect(w.step(p.Run).Reason).To(Equal("StoppingBlue"))
@@ -111,14 +111,14 @@ func TestReleaseOfHandoverTakesTheMarkAndLeavesBlueStopped(t *testing.T) {
 	w, p := handoverWorld(t)
 	w.drive(p.Run, w.play)
 	w.drive(p.Release)
-	w.Expect(w.deployment(blueRelease).Annotations).NotTo(HaveKey(v1alpha1.AnnotationReplicas))
+	w.Expect(w.deployment(blueRelease).Labels).NotTo(HaveKey(v1alpha1.LabelStoppedBy))
 	w.Expect(w.replicas(blueRelease)).To(BeZero())
 
 	change(w, w.deployment(blueRelease), func(d *appsv1.Deployment) {
-		d.Annotations = map[string]string{v1alpha1.AnnotationReplicas: phase.Mark("another-run", "3")}
+		d.Labels[v1alpha1.LabelStoppedBy] = phase.StopMark("another-run", 3)
 	})
 	w.drive(p.Release)
-	w.Expect(w.deployment(blueRelease).Annotations).To(HaveKey(v1alpha1.AnnotationReplicas), "the mark of another run is not ours")
+	w.Expect(w.deployment(blueRelease).Labels).To(HaveKey(v1alpha1.LabelStoppedBy), "the mark of another run is not ours")
 }
 
 func TestWhoHoldsTheLeaseAfterBlueStopped(t *testing.T) {

@@ -3,6 +3,7 @@ package nodepools
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -82,6 +83,21 @@ func normalized(v any) any {
 	}
 }
 
+// annotationLimits is what spec.limits of a green NodePool was before a rollback stopped it (JSON); empty for none.
+const annotationLimits = v1alpha1.MarkPrefix + "limits"
+
+// noBudget are disruption budgets that let Karpenter disrupt nothing of its own accord.
+func noBudget() []any { return []any{map[string]any{"nodes": "0"}} }
+
+// noLimits are limits that keep a NodePool from launching: Karpenter filters every instance type by what a NodePool's limits
+// leave (sigs.k8s.io/karpenter pkg/controllers/provisioning/scheduling: filterByRemainingResources), and limits cause no drift.
+func noLimits(pool *unstructured.Unstructured) map[string]any {
+	if _, static, _ := unstructured.NestedFieldNoCopy(pool.Object, "spec", "replicas"); static {
+		return map[string]any{"nodes": "0"}
+	}
+	return map[string]any{"cpu": "0"}
+}
+
 // greenPool is the copy of a NodePool: it refers to the green EC2NodeClass, weighs more than every blue one, and, while the run
 // goes on, disrupts no node of its own accord. What it is to be after the run stands in its annotations.
 func greenPool(blue *unstructured.Unstructured, plan v1alpha1.PoolPlan, run string, patch []byte) (*unstructured.Unstructured, error) {
@@ -112,7 +128,7 @@ func greenPool(blue *unstructured.Unstructured, plan v1alpha1.PoolPlan, run stri
 		}
 	}
 	set(plan.NodeClass, "spec", "template", "spec", "nodeClassRef", "name")
-	set([]any{map[string]any{"nodes": "0"}}, "spec", "disruption", "budgets")
+	set(noBudget(), "spec", "disruption", "budgets")
 	if plan.Weight > 0 {
 		set(int64(plan.Weight), "spec", "weight")
 	}
@@ -122,34 +138,51 @@ func greenPool(blue *unstructured.Unstructured, plan v1alpha1.PoolPlan, run stri
 	return out, nil
 }
 
-// released is a green NodePool as it is to be after the run, without the run's marks; false when it has none.
-func released(pool *unstructured.Unstructured) (*unstructured.Unstructured, bool, error) {
+// released is a green NodePool as it is to be after the run, without the run's marks; false when it has none. What somebody has
+// changed since the run set it is his.
+func released(pool *unstructured.Unstructured, plan v1alpha1.PoolPlan) (*unstructured.Unstructured, bool, error) {
 	annotations := pool.GetAnnotations()
-	budgets, ok := annotations[v1alpha1.AnnotationBudgets]
-	_, labelled := pool.GetLabels()[v1alpha1.LabelRun]
-	if !ok && !labelled {
+	if _, labelled := pool.GetLabels()[v1alpha1.LabelRun]; !labelled && annotations[v1alpha1.AnnotationBudgets] == "" {
 		return nil, false, nil
 	}
 	out := unmarked(pool)
-	if !ok {
-		return out, true, nil
-	}
-	var was any
-	if err := json.Unmarshal([]byte(budgets), &was); err != nil {
-		return nil, false, fmt.Errorf("NodePool %s: its annotation %s is damaged: %w", pool.GetName(), v1alpha1.AnnotationBudgets, err)
-	}
-	if was == nil {
-		unstructured.RemoveNestedField(out.Object, "spec", "disruption", "budgets")
-	} else if err := unstructured.SetNestedField(out.Object, normalized(was), "spec", "disruption", "budgets"); err != nil {
-		return nil, false, fmt.Errorf("NodePool %s: %w", pool.GetName(), err)
-	}
-	weight, err := strconv.ParseInt(annotations[v1alpha1.AnnotationWeight], 10, 64)
-	if err != nil {
-		unstructured.RemoveNestedField(out.Object, "spec", "weight")
-	} else if err := unstructured.SetNestedField(out.Object, weight, "spec", "weight"); err != nil {
-		return nil, false, fmt.Errorf("NodePool %s: %w", pool.GetName(), err)
+	for _, given := range []struct {
+		mark   string
+		ours   any
+		fields []string
+	}{
+		{v1alpha1.AnnotationBudgets, noBudget(), []string{"spec", "disruption", "budgets"}},
+		{v1alpha1.AnnotationWeight, int64(plan.Weight), []string{"spec", "weight"}},
+		{annotationLimits, noLimits(pool), []string{"spec", "limits"}},
+	} {
+		previous, ok := annotations[given.mark]
+		now, _, err := unstructured.NestedFieldNoCopy(pool.Object, given.fields...)
+		if err != nil {
+			return nil, false, fmt.Errorf("NodePool %s: %w", pool.GetName(), err)
+		}
+		if !ok || !reflect.DeepEqual(now, given.ours) {
+			continue
+		}
+		if err := restore(out, previous, given.fields...); err != nil {
+			return nil, false, fmt.Errorf("NodePool %s: its annotation %s is damaged: %w", pool.GetName(), given.mark, err)
+		}
 	}
 	return out, true, nil
+}
+
+// restore sets a field to what it was (JSON), or removes it where it was not there.
+func restore(o *unstructured.Unstructured, previous string, fields ...string) error {
+	var was any
+	if previous != "" {
+		if err := json.Unmarshal([]byte(previous), &was); err != nil {
+			return err
+		}
+	}
+	if was == nil {
+		unstructured.RemoveNestedField(o.Object, fields...)
+		return nil
+	}
+	return unstructured.SetNestedField(o.Object, normalized(was), fields...)
 }
 
 // unmarked is an object without the marks of any run.

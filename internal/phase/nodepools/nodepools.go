@@ -147,7 +147,9 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 // EC2NodeClasses. Neither field drifts nodes (sigs.k8s.io/karpenter pkg/apis/v1/nodepool.go: hash:"ignore").
 func (p *Phase) Finish(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error {
 	for _, pool := range run.Status.Plan.Pools {
-		err := p.finish(ctx, phase.NodePoolKind, pool.Green, released)
+		err := p.finish(ctx, phase.NodePoolKind, pool.Green, func(o *unstructured.Unstructured) (*unstructured.Unstructured, bool, error) {
+			return released(o, pool)
+		})
 		if err != nil {
 			return err
 		}

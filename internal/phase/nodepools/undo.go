@@ -2,6 +2,7 @@ package nodepools
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -91,18 +92,41 @@ func (p *Phase) mine(ctx context.Context, run *v1alpha1.KarpenterUpgrade, kind s
 	return o, nil
 }
 
-// stop keeps a NodePool from launching: Karpenter filters every instance type by what a NodePool's limits leave
-// (sigs.k8s.io/karpenter pkg/controllers/provisioning/scheduling: filterByRemainingResources), and limits cause no drift.
+// stop keeps a NodePool from launching. What its limits were stands in an annotation: a rollback may be aborted.
 func (p *Phase) stop(ctx context.Context, pool *unstructured.Unstructured) error {
 	after := pool.DeepCopy()
-	limit := map[string]any{"cpu": "0"}
-	if _, static, _ := unstructured.NestedFieldNoCopy(pool.Object, "spec", "replicas"); static {
-		limit = map[string]any{"nodes": "0"}
+	annotations := after.GetAnnotations()
+	if _, stopped := annotations[annotationLimits]; !stopped {
+		previous, err := limitsOf(pool)
+		if err != nil {
+			return err
+		}
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[annotationLimits] = previous
+		after.SetAnnotations(annotations)
 	}
-	if err := unstructured.SetNestedField(after.Object, limit, "spec", "limits"); err != nil {
+	if err := unstructured.SetNestedMap(after.Object, noLimits(pool), "spec", "limits"); err != nil {
 		return fmt.Errorf("NodePool %s: %w", pool.GetName(), err)
 	}
 	return p.Patch(ctx, pool, after)
+}
+
+// limitsOf writes down what a NodePool's limits are; empty for none.
+func limitsOf(pool *unstructured.Unstructured) (string, error) {
+	limits, there, err := unstructured.NestedMap(pool.Object, "spec", "limits")
+	if err != nil {
+		return "", fmt.Errorf("NodePool %s: reading spec.limits: %w", pool.GetName(), err)
+	}
+	if !there {
+		return "", nil
+	}
+	data, err := json.Marshal(limits)
+	if err != nil {
+		return "", fmt.Errorf("NodePool %s: writing down spec.limits: %w", pool.GetName(), err)
+	}
+	return string(data), nil
 }
 
 // claims names a NodeClaim of a NodePool; empty when it has none.
