@@ -77,8 +77,9 @@ const (
 	// AnnotationWeight is the weight of a green NodePool as it is to be after the run; empty for none.
 	AnnotationWeight = MarkPrefix + "weight"
 
-	// AnnotationReplicas names the run that stopped a Deployment, and its replicas before: run=replicas.
-	AnnotationReplicas = MarkPrefix + "stopped-by"
+	// LabelStoppedBy names the run that stopped a Deployment, and its replicas before: run.replicas. It is a label, for
+	// Kubernetes copies the annotations of a Deployment to its ReplicaSets, where they would stay.
+	LabelStoppedBy = MarkPrefix + "stopped-by"
 
 	// Finalizer keeps a run until its marks are taken back.
 	Finalizer = MarkPrefix + "marks"

@@ -149,13 +149,27 @@ func calledItself(p *corev1.Pod, holder string) bool {
 // RememberReplicas writes to status how many replicas a Deployment had before the run stopped it, as the mark on it says: the
 // mark was written with the stop, and status, which comes after it, may not have been.
 func RememberReplicas(run *v1alpha1.KarpenterUpgrade, d *appsv1.Deployment) {
-	owner, previous := SplitMark(d.Annotations[v1alpha1.AnnotationReplicas])
-	if run.Status.BlueReplicas != nil || owner != run.Name {
-		return
+	owner, previous := StoppedBy(d)
+	if run.Status.BlueReplicas == nil && owner == run.Name {
+		run.Status.BlueReplicas = ptr.To(previous)
 	}
-	if n, err := strconv.ParseInt(previous, 10, 32); err == nil {
-		run.Status.BlueReplicas = ptr.To(int32(n))
+}
+
+// StopMark is the mark of a run on a Deployment that it stops: its name and the replicas before.
+func StopMark(run string, replicas int32) string { return fmt.Sprintf("%s.%d", run, replicas) }
+
+// StoppedBy reads the mark on a Deployment; run is empty when there is none.
+func StoppedBy(d *appsv1.Deployment) (run string, replicas int32) {
+	mark := d.Labels[v1alpha1.LabelStoppedBy]
+	i := strings.LastIndex(mark, ".")
+	if i < 0 {
+		return "", 0
 	}
+	n, err := strconv.ParseInt(mark[i+1:], 10, 32)
+	if err != nil {
+		return "", 0
+	}
+	return mark[:i], int32(n)
 }
 
 // Scale sets the replicas of a Deployment of a release. A mark that is not empty is left on it in the same write, and an empty
@@ -164,12 +178,12 @@ func (k *Kit) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32, m
 	after := d.DeepCopy()
 	after.Spec.Replicas = ptr.To(replicas)
 	if mark == "" {
-		delete(after.Annotations, v1alpha1.AnnotationReplicas)
+		delete(after.Labels, v1alpha1.LabelStoppedBy)
 	} else {
-		if after.Annotations == nil {
-			after.Annotations = map[string]string{}
+		if after.Labels == nil {
+			after.Labels = map[string]string{}
 		}
-		after.Annotations[v1alpha1.AnnotationReplicas] = mark
+		after.Labels[v1alpha1.LabelStoppedBy] = mark
 	}
 	return k.Patch(ctx, d, after)
 }

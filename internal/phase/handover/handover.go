@@ -80,7 +80,7 @@ func (p *Phase) stopBlue(ctx context.Context, run *v1alpha1.KarpenterUpgrade, bl
 		return engine.Wait(time.Second, "WaitingForStandby", "%d of %d pods of Deployment %s/%s are Ready; blue leads until they are", ready, wanted, green.Namespace, green.Name)
 	}
 	run.Status.BlueReplicas = ptr.To(replicas)
-	if err := p.Scale(ctx, blue, 0, phase.Mark(run.Name, fmt.Sprint(replicas))); err != nil {
+	if err := p.Scale(ctx, blue, 0, phase.StopMark(run.Name, replicas)); err != nil {
 		return engine.FromError(err)
 	}
 	return engine.Wait(look, "StoppingBlue", "Deployment %s/%s is being scaled from %d to 0", blue.Namespace, blue.Name, replicas)
@@ -147,7 +147,7 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 	if blue == nil {
 		return engine.Done("the Deployment is gone")
 	}
-	if owner, _ := phase.SplitMark(blue.Annotations[v1alpha1.AnnotationReplicas]); owner != run.Name {
+	if owner, _ := phase.StoppedBy(blue); owner != run.Name {
 		return engine.Done("the Deployment has no mark")
 	}
 	if err := p.Scale(ctx, blue, ptr.Deref(blue.Spec.Replicas, 1), ""); err != nil {
