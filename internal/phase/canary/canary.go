@@ -93,28 +93,50 @@ func name(run *v1alpha1.KarpenterUpgrade, i int) string {
 	return fmt.Sprintf("%s-canary-%d", run.Name, i)
 }
 
-// ensure creates a canary's NodePool and Deployment where they are not there.
+// ensure creates a canary's NodePool and Deployment where they are not there. Others of the same names are nobody's canary.
 func (p *Phase) ensure(ctx context.Context, run *v1alpha1.KarpenterUpgrade, i int, class v1alpha1.NodeClassPlan) error {
 	pool, err := p.Get(ctx, phase.NodePoolKind, name(run, i))
 	if apierrors.IsNotFound(err) {
-		green, err := p.Get(ctx, phase.NodePoolKind, class.CanaryPool)
-		if err != nil {
-			return err
-		}
-		pool, err = nodePool(green, name(run, i), run)
-		if err != nil {
-			return fault.NewTerminal(err)
-		}
-		if err := p.Live.Create(ctx, pool); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("creating NodePool %s: %w", pool.GetName(), err)
-		}
-	} else if err != nil {
+		pool, err = p.createPool(ctx, run, name(run, i), class)
+	}
+	if err != nil {
 		return err
 	}
-	if err := p.Live.Create(ctx, deployment(run, name(run, i), p.Namespace, pool)); err != nil && !apierrors.IsAlreadyExists(err) {
+	d := &appsv1.Deployment{}
+	err = p.Live.Get(ctx, client.ObjectKey{Namespace: p.Namespace, Name: name(run, i)}, d)
+	if apierrors.IsNotFound(err) {
+		d = deployment(run, name(run, i), p.Namespace, pool)
+		err = p.Live.Create(ctx, d)
+	}
+	if err != nil {
 		return fmt.Errorf("creating Deployment %s/%s: %w", p.Namespace, name(run, i), err)
 	}
+	switch {
+	case !metav1.IsControlledBy(pool, run):
+		return foreign("NodePool " + pool.GetName())
+	case !metav1.IsControlledBy(d, run):
+		return foreign(fmt.Sprintf("Deployment %s/%s", d.Namespace, d.Name))
+	}
 	return nil
+}
+
+func foreign(object string) error {
+	return fault.NewTerminal(fmt.Errorf("%s exists and was not made by this run: delete it, or give this KarpenterUpgrade another name", object))
+}
+
+func (p *Phase) createPool(ctx context.Context, run *v1alpha1.KarpenterUpgrade, name string, class v1alpha1.NodeClassPlan) (*unstructured.Unstructured, error) {
+	green, err := p.Get(ctx, phase.NodePoolKind, class.CanaryPool)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := nodePool(green, name, run)
+	if err != nil {
+		return nil, fault.NewTerminal(err)
+	}
+	if err := p.Live.Create(ctx, pool); err != nil {
+		return nil, fmt.Errorf("creating NodePool %s: %w", name, err)
+	}
+	return pool, nil
 }
 
 // proven is the node of a canary whose pod is Ready; while there is none, it says what is waited for.
@@ -183,13 +205,15 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 func (p *Phase) remove(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (left string, err error) {
 	for i := range run.Status.Plan.NodeClasses {
 		canary := name(run, i)
-		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: canary}}
-		if err := p.Live.Delete(ctx, d, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
+		if _, err := p.delete(ctx, run, &appsv1.Deployment{}, client.ObjectKey{Namespace: p.Namespace, Name: canary}); err != nil {
 			return "", fmt.Errorf("deleting Deployment %s/%s: %w", p.Namespace, canary, err)
 		}
-		pool := phase.Object(phase.NodePoolKind, canary)
-		if err := p.Live.Delete(ctx, pool, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
+		theirs, err := p.delete(ctx, run, phase.Object(phase.NodePoolKind, canary), client.ObjectKey{Name: canary})
+		if err != nil {
 			return "", fmt.Errorf("deleting NodePool %s: %w", canary, err)
+		}
+		if theirs {
+			continue
 		}
 		claims, err := live.ListAll(ctx, p.Live, phase.NodeClaimKind, client.MatchingLabels{karpv1.NodePoolLabelKey: canary})
 		if err != nil {
@@ -200,6 +224,19 @@ func (p *Phase) remove(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (lef
 		}
 	}
 	return left, nil
+}
+
+// delete deletes an object of a canary, and says whether there is one of the name that is not the run's: it stays.
+func (p *Phase) delete(ctx context.Context, run *v1alpha1.KarpenterUpgrade, o client.Object, key client.ObjectKey) (theirs bool, err error) {
+	if err := p.Live.Get(ctx, key, o); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	if !metav1.IsControlledBy(o, run) {
+		return true, nil
+	}
+	uid := o.GetUID()
+	err = p.Live.Delete(ctx, o, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	return false, client.IgnoreNotFound(err)
 }
 
 // nodePool is a canary's NodePool: the requirements of a green one, and a taint that keeps all but the canary away.
