@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/ptr"
@@ -179,7 +180,7 @@ func (m *Mover) start(ctx context.Context, s *state) (stalled string, err error)
 			return "", client.IgnoreNotFound(err)
 		}
 		after := n.DeepCopy()
-		after.Annotations[v1alpha1.AnnotationDrainingSince] = phase.Mark(s.run.Name, s.now.UTC().Format(time.RFC3339))
+		metav1.SetMetaDataAnnotation(&after.ObjectMeta, v1alpha1.AnnotationDrainingSince, phase.Mark(s.run.Name, s.now.UTC().Format(time.RFC3339)))
 		if err := m.PatchMark(ctx, n, after); err != nil {
 			return "", err
 		}
