@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -143,7 +144,7 @@ func (p *parts) addOperator(ctx context.Context, b *binaries.Builder, operator s
 		Repository: operatorImage, Tag: "*", Program: program, Path: operatorPath, User: nonRoot,
 	})
 	chart := filepath.Join(b.Root(), "charts", binaries.Operator)
-	if _, err := os.Stat(filepath.Join(chart, "Chart.yaml")); err != nil {
+	if _, err := os.Stat(filepath.Join(chart, "Chart.yaml")); errors.Is(err, fs.ErrNotExist) {
 		return nil // without a chart the operator can still be run as a pod
 	}
 	pkg, err := charts.PackageDir(chart, dir.Bin())

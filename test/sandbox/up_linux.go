@@ -161,7 +161,7 @@ func (h *handover) await(ctx context.Context, o Options, dir state.Dir, cmd *exe
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.ReadyTimeout, fmt.Errorf("it was not ready within %s", o.ReadyTimeout))
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { h.reportR.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = h.reportR.Close() })
 	defer stop()
 	if err := namespaces.Await(h.reportR, o.Progress); err != nil {
 		if ctx.Err() != nil {
@@ -180,12 +180,12 @@ func (h *handover) await(ctx context.Context, o Options, dir state.Dir, cmd *exe
 // closeHanded closes the host's copies of what the sandbox has now, so that its end can be noticed.
 func (h *handover) closeHanded() {
 	for _, f := range append([]*os.File{h.output, h.reportW, h.lifelineR}, h.listeners...) {
-		f.Close() // nil files only return an error
+		_ = f.Close() // nil files only return an error
 	}
 }
 
 func (h *handover) close() {
 	h.closeHanded()
-	h.reportR.Close()
-	h.lifeline.Close()
+	_ = h.reportR.Close()
+	_ = h.lifeline.Close()
 }

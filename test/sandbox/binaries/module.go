@@ -132,8 +132,8 @@ func (m Module) ldflags() string {
 	flags := []string{"-s", "-w"}
 	stamp := func(symbol, value string) { flags = append(flags, "-X "+symbol+"="+value) }
 	version := m.Source.Version
-	switch {
-	case m.Source.Path == "k8s.io/kubernetes":
+	switch m.Source.Path {
+	case "k8s.io/kubernetes":
 		major, minor := majorMinor(version)
 		for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
 			stamp(pkg+".gitVersion", version)
@@ -142,7 +142,7 @@ func (m Module) ldflags() string {
 			stamp(pkg+".gitTreeState", "clean")
 			stamp(pkg+".buildDate", "1970-01-01T00:00:00Z") // fixed, so that equal sources give equal programs
 		}
-	case m.Source.Path == "github.com/aws/karpenter-provider-aws":
+	case "github.com/aws/karpenter-provider-aws":
 		stamp("sigs.k8s.io/karpenter/pkg/operator.Version", strings.TrimPrefix(version, "v"))
 	}
 	return strings.Join(flags, " ")

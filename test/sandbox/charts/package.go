@@ -117,7 +117,7 @@ func stamp(c *chart.Chart, version string, crds []*chart.File) error {
 }
 
 func under(dir string, files []*chart.File) []*chart.File {
-	var out []*chart.File
+	out := make([]*chart.File, 0, len(files))
 	for _, f := range files {
 		out = append(out, &chart.File{Name: dir + "/" + f.Name, Data: f.Data})
 	}

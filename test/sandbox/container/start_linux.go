@@ -60,7 +60,7 @@ func Start(ctx context.Context, init []string, spec Spec, netns *os.File) (*Proc
 	if err := p.await(ctx, payload, pipes); err != nil {
 		_ = p.Signal(unix.SIGKILL)
 		<-p.done
-		p.output.Close()
+		_ = p.output.Close()
 		return nil, err
 	}
 	return p, nil
@@ -149,12 +149,12 @@ func newPipes() (*pipes, error) {
 // closeChildEnds and closeOwnEnds close files that may be nil, for which Close only returns an error.
 func (p *pipes) closeChildEnds() {
 	for _, f := range []*os.File{p.specR, p.errorW, p.outputW} {
-		f.Close()
+		_ = f.Close()
 	}
 }
 
 func (p *pipes) closeOwnEnds() {
 	for _, f := range []*os.File{p.specW, p.errorR, p.outputR} {
-		f.Close()
+		_ = f.Close()
 	}
 }

@@ -40,7 +40,9 @@ func (r *Reporter) Fail(err error) {
 
 // send ignores write errors: an owner that has gone needs no report.
 func (r *Reporter) send(m message) {
-	_ = json.NewEncoder(r.w).Encode(m)
+	if line, err := json.Marshal(m); err == nil {
+		_, _ = r.w.Write(append(line, '\n'))
+	}
 }
 
 // errSilent is returned when the sandbox ended without a word.

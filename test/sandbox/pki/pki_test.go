@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 	"k8s.io/client-go/util/cert"
 	"k8s.io/client-go/util/keyutil"
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox/pki"
@@ -38,7 +39,7 @@ func TestServerCertificateAnswersToTheNamesAClusterUses(t *testing.T) {
 
 func TestAuthoritiesDoNotTrustEachOther(t *testing.T) {
 	g := NewWithT(t)
-	clk := clocktesting.NewFakePassiveClock(time.Now())
+	clk := clock.RealClock{}
 	one, err := pki.NewCA("same name", clk)
 	g.Expect(err).NotTo(HaveOccurred())
 	other, err := pki.NewCA("same name", clk)

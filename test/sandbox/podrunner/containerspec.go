@@ -109,7 +109,7 @@ func etcFiles(pod *corev1.Pod) map[string]string {
 	for _, alias := range pod.Spec.HostAliases {
 		hosts += alias.IP + "\t" + strings.Join(alias.Hostnames, "\t") + "\n"
 	}
-	return map[string]string{
+	return map[string]string{ //nolint:gosec // users without passwords
 		"/etc/hosts":    hosts,
 		"/etc/hostname": hostname(pod) + "\n",
 		"/etc/passwd":   "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n",

@@ -82,7 +82,7 @@ func (c *containerWorker) refuse(err error) {
 	if errors.As(err, &se) {
 		reason = se.reason
 	}
-	c.pod.event(corev1.EventTypeWarning, "Failed", "Error: %s: %v", reason, err)
+	c.pod.eventf(corev1.EventTypeWarning, "Failed", "Error: %s: %v", reason, err)
 	c.pod.change(func() {
 		if reason == "ErrImagePull" && c.state.waiting != nil && c.state.waiting.Reason == "ErrImagePull" {
 			reason = "ImagePullBackOff"
@@ -118,7 +118,7 @@ func (c *containerWorker) startOnce(ctx context.Context) (Process, error) {
 		c.state.started = c.spec.StartupProbe == nil
 		c.state.ready = c.state.started && c.spec.ReadinessProbe == nil
 	})
-	c.pod.event(corev1.EventTypeNormal, "Started", "Started container %s", c.spec.Name)
+	c.pod.eventf(corev1.EventTypeNormal, "Started", "Started container %s", c.spec.Name)
 	return p, nil
 }
 
@@ -132,10 +132,10 @@ func (c *containerWorker) watch(ctx context.Context, p Process) container.Exit {
 	select {
 	case <-p.Done():
 	case why := <-unhealthy:
-		c.pod.event(corev1.EventTypeNormal, "Killing", "Container %s failed %s probe, will be restarted", c.spec.Name, why)
+		c.pod.eventf(corev1.EventTypeNormal, "Killing", "Container %s failed %s probe, will be restarted", c.spec.Name, why)
 		c.stop(p)
 	case <-ctx.Done():
-		c.pod.event(corev1.EventTypeNormal, "Killing", "Stopping container %s", c.spec.Name)
+		c.pod.eventf(corev1.EventTypeNormal, "Killing", "Stopping container %s", c.spec.Name)
 		c.stop(p)
 	}
 	stop()
@@ -196,7 +196,7 @@ func (c *containerWorker) waitForRestart(ctx context.Context) bool {
 	c.backoff = next
 	if delay > 0 {
 		message := fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", delay, c.spec.Name, c.pod.describe())
-		c.pod.event(corev1.EventTypeWarning, "BackOff", "%s", message)
+		c.pod.eventf(corev1.EventTypeWarning, "BackOff", "%s", message)
 		c.pod.change(func() {
 			c.state.last, c.state.terminated = c.state.terminated, nil
 			c.state.waiting = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: message}

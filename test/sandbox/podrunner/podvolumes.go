@@ -12,7 +12,7 @@ import (
 // mountVolumes makes the pod's volumes and fills them.
 func (w *podWorker) mountVolumes(ctx context.Context) error {
 	pod := w.snapshot()
-	var errs []error
+	errs := make([]error, 0, len(pod.Spec.Volumes))
 	for i := range pod.Spec.Volumes {
 		errs = append(errs, w.mountVolume(ctx, pod, &pod.Spec.Volumes[i]))
 	}
@@ -53,7 +53,7 @@ func (w *podWorker) fsGroup(pod *corev1.Pod) int {
 func (w *podWorker) refreshVolumes(ctx context.Context) {
 	for sleep(ctx, w.deps.Clock, volumeRefresh) {
 		if err := w.mountVolumes(ctx); err != nil && ctx.Err() == nil {
-			w.event(corev1.EventTypeWarning, "FailedMount", "Refreshing the volumes: %v", err)
+			w.eventf(corev1.EventTypeWarning, "FailedMount", "Refreshing the volumes: %v", err)
 		}
 	}
 }

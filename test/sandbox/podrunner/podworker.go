@@ -127,7 +127,7 @@ func (w *podWorker) prepare(ctx context.Context) bool {
 			return true
 		}
 		if ctx.Err() == nil {
-			w.event(corev1.EventTypeWarning, "FailedMount", "Setting up the pod: %v", err)
+			w.eventf(corev1.EventTypeWarning, "FailedMount", "Setting up the pod: %v", err)
 		}
 		if !sleep(ctx, w.deps.Clock, prepareRetry) {
 			return false
@@ -286,7 +286,7 @@ func (w *podWorker) describe() string {
 	return w.pod.Namespace + "/" + w.pod.Name
 }
 
-func (w *podWorker) event(kind, reason, format string, args ...any) {
+func (w *podWorker) eventf(kind, reason, format string, args ...any) {
 	w.mu.Lock()
 	pod := w.pod
 	w.mu.Unlock()

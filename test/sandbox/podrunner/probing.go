@@ -71,7 +71,7 @@ func (c *containerWorker) every(ctx context.Context, p *corev1.Probe, kind strin
 			return
 		}
 		if err != nil {
-			c.pod.event(corev1.EventTypeWarning, "Unhealthy", "%s probe failed: %v", kind, err)
+			c.pod.eventf(corev1.EventTypeWarning, "Unhealthy", "%s probe failed: %v", kind, err)
 		}
 		if !observe(err == nil) {
 			return

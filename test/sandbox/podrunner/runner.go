@@ -113,7 +113,7 @@ func (r *Runner) Containers() []Container {
 func (w *podWorker) containers(node string) []Container {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var list []Container
+	list := make([]Container, 0, len(w.main))
 	for _, c := range w.main {
 		entry := Container{Pod: w.pod, Name: c.spec.Name, Node: node, Ready: c.state.ready, Restarts: c.state.restarts}
 		if w.network.IP.IsValid() {

@@ -65,7 +65,7 @@ func computeStatus(pod *corev1.Pod, s podState, now time.Time) corev1.PodStatus 
 }
 
 func containerStatuses(specs []corev1.Container, states []containerState) []corev1.ContainerStatus {
-	var out []corev1.ContainerStatus
+	out := make([]corev1.ContainerStatus, 0, len(states))
 	for i, s := range states {
 		cs := corev1.ContainerStatus{
 			Name:         specs[i].Name,
@@ -91,38 +91,62 @@ func phaseOf(pod *corev1.Pod, s podState) corev1.PodPhase {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return pod.Status.Phase
 	}
-	for i, c := range s.init {
-		if isSidecar(&pod.Spec.InitContainers[i]) || c.succeeded() {
-			continue
-		}
-		if c.terminated != nil && (pod.Spec.RestartPolicy == corev1.RestartPolicyNever || s.stopping) {
+	policy := pod.Spec.RestartPolicy
+	if s.stopping {
+		policy = corev1.RestartPolicyNever // what has ended now has ended for good
+	}
+	if c := firstPending(pod, s); c != nil {
+		if c.terminated != nil && policy == corev1.RestartPolicyNever {
 			return corev1.PodFailed
 		}
 		return endedOr(s, corev1.PodPending)
 	}
-	running, stopped, succeeded := 0, 0, 0
-	for _, c := range s.main {
-		switch {
-		case c.running != nil:
-			running++
-		case c.stopped():
-			stopped++
-			if c.succeeded() {
-				succeeded++
-			}
-		default:
-			return endedOr(s, corev1.PodPending)
-		}
-	}
-	switch {
-	case running > 0, stopped > 0 && !s.stopping && pod.Spec.RestartPolicy == corev1.RestartPolicyAlways:
+	return mainPhase(s, policy)
+}
+
+// mainPhase is the phase of a pod whose init containers are done.
+func mainPhase(s podState, policy corev1.RestartPolicy) corev1.PodPhase {
+	switch t := count(s.main); {
+	case t.starting > 0:
+		return endedOr(s, corev1.PodPending)
+	case t.running > 0 || policy == corev1.RestartPolicyAlways:
 		return corev1.PodRunning
-	case succeeded == len(s.main):
+	case t.succeeded == len(s.main):
 		return corev1.PodSucceeded
-	case s.stopping || pod.Spec.RestartPolicy == corev1.RestartPolicyNever:
+	case policy == corev1.RestartPolicyNever:
 		return corev1.PodFailed
 	}
 	return corev1.PodRunning
+}
+
+// firstPending is the init container that the others wait for, nil if all are done.
+func firstPending(pod *corev1.Pod, s podState) *containerState {
+	for i := range s.init {
+		if !isSidecar(&pod.Spec.InitContainers[i]) && !s.init[i].succeeded() {
+			return &s.init[i]
+		}
+	}
+	return nil
+}
+
+// tally counts containers by what they do.
+type tally struct {
+	starting, running, succeeded int
+}
+
+func count(list []containerState) tally {
+	var t tally
+	for _, c := range list {
+		switch {
+		case c.running != nil:
+			t.running++
+		case c.succeeded():
+			t.succeeded++
+		case !c.stopped():
+			t.starting++
+		}
+	}
+	return t
 }
 
 // endedOr is PodFailed for a pod that was deleted before it came up, once nothing of it runs.
@@ -172,10 +196,10 @@ func initialized(pod *corev1.Pod, s podState, phase corev1.PodPhase) condition {
 }
 
 func containersReady(pod *corev1.Pod, s podState, phase corev1.PodPhase) condition {
-	switch phase {
-	case corev1.PodSucceeded:
+	if phase == corev1.PodSucceeded {
 		return boolCondition(false, "PodCompleted", "")
-	case corev1.PodFailed:
+	}
+	if phase == corev1.PodFailed {
 		return boolCondition(false, "PodFailed", "")
 	}
 	var unready []string

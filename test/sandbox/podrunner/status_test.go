@@ -102,7 +102,7 @@ func TestConditions(t *testing.T) {
 			if c.change != nil {
 				c.change(pod)
 			}
-			s := computeStatus(pod, podState{init: c.init, main: c.main, podIP: "10.88.1.1", hostIP: "10.88.0.11"}, time.Now())
+			s := computeStatus(pod, podState{init: c.init, main: c.main, podIP: "10.88.1.1", hostIP: "10.88.0.11"}, epoch)
 			g.Expect(findCondition(&s, corev1.PodInitialized).Status).To(Equal(c.initialized))
 			g.Expect(findCondition(&s, corev1.ContainersReady).Status).To(Equal(c.containers))
 			g.Expect(findCondition(&s, corev1.PodReady).Status).To(Equal(c.ready))

@@ -14,7 +14,7 @@ const hostCount = 4
 // hostNodes are the nodes of the account's managed node group, as AWS's default seed has it: in two zones.
 func hostNodes() []podrunner.Node {
 	zones := []string{"us-west-2a", "us-west-2b"}
-	var nodes []podrunner.Node
+	nodes := make([]podrunner.Node, 0, hostCount)
 	for i := range hostCount {
 		nodes = append(nodes, podrunner.Node{
 			Name:   fmt.Sprintf("host-%d", i+1),

@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -89,7 +88,7 @@ func (s *sandbox) attach() (podrunner.PodNetwork, error) {
 
 // kubeletTLS lets nobody but the API server call the kubelet API.
 func (s *sandbox) kubeletTLS() (*tls.Config, error) {
-	var ips []net.IP
+	ips := make([]net.IP, 0, len(s.nodes))
 	for _, n := range s.nodes {
 		ips = append(ips, n.IP.AsSlice())
 	}
@@ -106,8 +105,8 @@ func (s *sandbox) kubeletTLS() (*tls.Config, error) {
 		Certificates: []tls.Certificate{cert},
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		ClientCAs:    s.cluster.CA().Pool(),
-		VerifyPeerCertificate: func(_ [][]byte, chains [][]*x509.Certificate) error {
-			if name := chains[0][0].Subject.CommonName; name != controlplane.KubeletClient {
+		VerifyConnection: func(c tls.ConnectionState) error {
+			if name := c.PeerCertificates[0].Subject.CommonName; name != controlplane.KubeletClient {
 				return fmt.Errorf("%s may not use the kubelet API", name)
 			}
 			return nil

@@ -97,7 +97,7 @@ func (s *sandbox) load(context.Context) error {
 	for i := range listeners {
 		f := os.NewFile(uintptr(namespaces.ListenersFD+i), "listener")
 		l, err := net.FileListener(f)
-		f.Close()
+		_ = f.Close() // the listener has a copy
 		if err != nil {
 			return fmt.Errorf("taking over the host's listener %d: %w", i, err)
 		}

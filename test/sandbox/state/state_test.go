@@ -35,23 +35,23 @@ func TestKillSparesAProcessThatReusesTheID(t *testing.T) {
 	g.Expect(cmd.Start()).To(Succeed())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	real, err := Identify(cmd.Process.Pid)
+	running, err := Identify(cmd.Process.Pid)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(real.Alive()).To(BeTrue())
+	g.Expect(running.Alive()).To(BeTrue())
 
 	for _, other := range []Process{
-		{PID: real.PID, StartTicks: real.StartTicks + 1, BootID: real.BootID},
-		{PID: real.PID, StartTicks: real.StartTicks, BootID: "another boot"},
+		{PID: running.PID, StartTicks: running.StartTicks + 1, BootID: running.BootID},
+		{PID: running.PID, StartTicks: running.StartTicks, BootID: "another boot"},
 	} {
 		g.Expect(other.Alive()).To(BeFalse())
 		g.Expect(other.Kill(t.Context())).To(Succeed())
 	}
 	g.Consistently(ended, 200*time.Millisecond).ShouldNot(Receive())
 
-	g.Expect(real.Kill(t.Context())).To(Succeed())
+	g.Expect(running.Kill(t.Context())).To(Succeed())
 	g.Eventually(ended, 10*time.Second).Should(Receive(MatchError("signal: killed")))
-	g.Expect(real.Alive()).To(BeFalse())
-	g.Expect(real.Kill(t.Context())).To(Succeed(), "killing twice is no error")
+	g.Expect(running.Alive()).To(BeFalse())
+	g.Expect(running.Kill(t.Context())).To(Succeed(), "killing twice is no error")
 }
 
 func TestDirCreateRemovesWhatADeadSandboxLeft(t *testing.T) {
