@@ -126,5 +126,17 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 	if len(pods) > 0 {
 		return engine.Wait(look, "WaitingForPods", "pods of release %s/%s still there: %d", plan.Namespace, plan.GreenRelease, len(pods))
 	}
+	// Green may have led, where blue's leader died while green stood by: the Lease is then vacated for blue.
+	blue, err := p.ControllerPods(ctx, plan.Namespace, plan.Release)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	leads, err := p.Leads(ctx, plan.Namespace, blue)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if !leads {
+		return engine.Wait(look, "WaitingForLeader", "waiting for a pod of release %s/%s to hold the Lease", plan.Namespace, plan.Release)
+	}
 	return engine.Done("release %s/%s is gone; the CRDs stay at %s", plan.Namespace, plan.GreenRelease, run.Spec.Target.Version)
 }
