@@ -39,6 +39,7 @@ const (
 	ReasonBarePod        = "BarePod"
 	ReasonSingleton      = "Singleton"
 	ReasonOtherNamespace = "NamespaceLater"
+	ReasonRefused        = "EvictionRefused"
 )
 
 // Decision is how one pod leaves its node.
@@ -101,6 +102,9 @@ func (v *View) decideMovable(d Decision, policy Policy) Decision {
 }
 
 func (v *View) decideEviction(d Decision, b *budget) Decision {
+	if b != nil && b.pdb.Status.ObservedGeneration < b.pdb.Generation {
+		return d.stay(Wait, ReasonBudget, "PodDisruptionBudget %s/%s has changed and its pods are not counted yet", b.pdb.Namespace, b.pdb.Name)
+	}
 	if !Ready(d.Pod) {
 		d.Action = Evict // it serves nobody; the Eviction API has the last word on its budget
 		return d

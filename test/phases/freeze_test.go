@@ -123,7 +123,7 @@ func TestAFrozenNodeOfAnotherRunIsNotOurs(t *testing.T) {
 
 func TestFreezeNeverWritesOverWhatItHasNotSeen(t *testing.T) {
 	w, p := freezeWorld(t)
-	w.kit.Client = &afterList{Client: w.kit.Client, then: func() {
+	w.kit.Client = &afterList[*corev1.NodeList]{Client: w.kit.Client, then: func() {
 		change(w, w.readNode("plain"), func(n *corev1.Node) { n.Annotations = map[string]string{frozen: "30m"} })
 	}}
 	w.Expect(w.step(p.Run).Kind).To(Equal(engine.KindWait))

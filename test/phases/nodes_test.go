@@ -95,24 +95,28 @@ func (w *world) all(kind schema.GroupVersionKind) []unstructured.Unstructured {
 	return found.Items
 }
 
-// afterList is a client whose first list is followed by something that the one who listed does not see: the cache of an
-// operator is always a little behind.
-type afterList struct {
+// afterList is a client whose first list of a kind is followed by something that the one who listed does not see: the cache of
+// an operator is always a little behind.
+type afterList[T client.ObjectList] struct {
 	client.Client
 	then func()
 }
 
 // List implements client.Reader.
-func (a *afterList) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+func (a *afterList[T]) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
 	if err := a.Client.List(ctx, list, opts...); err != nil {
 		return err
 	}
-	if then := a.then; then != nil {
+	if _, ok := list.(T); ok && a.then != nil {
+		then := a.then
 		a.then = nil
 		then()
 	}
 	return nil
 }
+
+// claimOf is an empty object to read the NodeClaim of a node into.
+func (w *world) claimOf(node string) *unstructured.Unstructured { return phase.Object(phase.NodeClaimKind, node) }
 
 // readyButFor plays Karpenter, which has not found one object ready.
 func (w *world) readyButFor(name string) func() {

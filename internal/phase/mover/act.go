@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -22,6 +23,10 @@ import (
 
 // annotationRestartedAt is what kubectl rollout restart writes. It is not a mark of ours: taking it back would restart again.
 const annotationRestartedAt = "kubectl.kubernetes.io/restartedAt"
+
+// evictTimeout bounds one eviction. The API server may ask for it to be tried again after ten seconds, which client-go does by
+// itself, ten times.
+const evictTimeout = 5 * time.Second
 
 // cordon makes nodes unschedulable that are not, so that what leaves one does not land on the next, and says how many it wrote.
 func (m *Mover) cordon(ctx context.Context, run *v1alpha1.KarpenterUpgrade, nodes []*corev1.Node) (written int, err error) {
@@ -94,7 +99,7 @@ func (m *Mover) act(ctx context.Context, s *state) error {
 		}
 		decisions := s.decisions[n.Name]
 		if len(decisions) == 0 {
-			errs = append(errs, m.remove(ctx, n))
+			errs = append(errs, m.remove(ctx, s, n))
 			continue
 		}
 		for i := range decisions {
@@ -116,8 +121,10 @@ func (m *Mover) act(ctx context.Context, s *state) error {
 }
 
 // evict asks the Eviction API for one pod, and for none of the same name that came after it. A refusal turns the decision
-// into Wait, with the API's reason.
+// into one to stay, with the API's reason: one pod that may not go keeps no other from going.
 func (m *Mover) evict(ctx context.Context, d *drain.Decision) error {
+	ctx, cancel := context.WithTimeout(ctx, evictTimeout)
+	defer cancel()
 	eviction := &policyv1.Eviction{
 		ObjectMeta:    metav1.ObjectMeta{Namespace: d.Pod.Namespace, Name: d.Pod.Name},
 		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: ptr.To(d.Pod.UID)}},
@@ -131,9 +138,25 @@ func (m *Mover) evict(ctx context.Context, d *drain.Decision) error {
 		return nil
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return nil // the namespace's own end takes the pod
+	case apierrors.IsTooManyRequests(err): // some products take the eviction for a request, and move the pod themselves
+		d.Action, d.Reason, d.Message = drain.Wait, drain.ReasonRefused, "its eviction is refused for now: "+err.Error()
+		return nil
+	case refused(err):
+		d.Action, d.Reason, d.Message = drain.Hold, drain.ReasonRefused, "its eviction is refused; move or delete the pod yourself: "+err.Error()
+		return nil
 	default:
 		return fmt.Errorf("evicting pod %s/%s: %w", d.Pod.Namespace, d.Pod.Name, err)
 	}
+}
+
+// refused says that admission (a webhook or a policy) refuses an eviction. It answers with the same codes as the API server
+// itself does to whoever lacks the permission (k8s.io/apiserver pkg/endpoints/handlers/responsewriters: "cannot create
+// resource"), which concerns all pods and is an error.
+func refused(err error) bool {
+	if apierrors.IsForbidden(err) {
+		return !strings.Contains(err.Error(), "cannot create resource")
+	}
+	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)
 }
 
 // restart restarts a Deployment as kubectl rollout restart does. It conflicts, and is tried again with what is true then, when
@@ -152,8 +175,8 @@ func (m *Mover) restart(ctx context.Context, d *appsv1.Deployment, now time.Time
 }
 
 // remove deletes the NodeClaim of a node that looks empty, once the API server says so too. Karpenter then terminates the
-// instance and removes the Node.
-func (m *Mover) remove(ctx context.Context, n *corev1.Node) error {
+// instance and removes the Node. A node without a NodeClaim is nobody's to remove, and is reported.
+func (m *Mover) remove(ctx context.Context, s *state, n *corev1.Node) error {
 	var pods corev1.PodList
 	if err := m.Live.List(ctx, &pods, client.MatchingFields{"spec.nodeName": n.Name}); err != nil {
 		return fmt.Errorf("listing the pods of node %s: %w", n.Name, err)
@@ -165,7 +188,8 @@ func (m *Mover) remove(ctx context.Context, n *corev1.Node) error {
 	}
 	name, uid, ok := nodeClaim(n)
 	if !ok {
-		return fmt.Errorf("node %s is empty and has no NodeClaim: kubectl delete node %s", n.Name, n.Name)
+		s.orphans = append(s.orphans, n.Name)
+		return nil
 	}
 	err := m.Live.Delete(ctx, phase.Object(phase.NodeClaimKind, name), client.Preconditions{UID: &uid})
 	if client.IgnoreNotFound(err) != nil {

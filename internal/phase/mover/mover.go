@@ -5,6 +5,7 @@ package mover
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,6 +58,8 @@ type state struct {
 	policy drain.Policy
 	// decisions for the pods of nodes that are being emptied, by node.
 	decisions map[string][]drain.Decision
+	// orphans are empty nodes that have no NodeClaim.
+	orphans []string
 }
 
 // Step takes the job one step on. It is Done when no node is left.
@@ -153,7 +156,7 @@ func (s *state) decide() {
 func (s *state) held(n *corev1.Node) bool {
 	decisions := s.decisions[n.Name]
 	if len(decisions) == 0 {
-		return false
+		return slices.Contains(s.orphans, n.Name)
 	}
 	for _, d := range decisions {
 		if d.Action != drain.Hold && (d.Action != drain.Wait || !s.impatient(n)) {

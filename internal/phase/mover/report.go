@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
@@ -29,7 +28,11 @@ func (s *state) outcome(stalled string) engine.Outcome {
 	line := fmt.Sprintf("%d left to be %s, %d being emptied", len(s.nodes), s.job.Doing, s.run.Status.Nodes.InProgress)
 	if len(blockers) > 0 {
 		b := blockers[0]
-		line += fmt.Sprintf("; %d blocked: node %s: pod %s: %s", len(blocked), b.Node, b.Pod, b.Message)
+		line += fmt.Sprintf("; %d blocked: node %s: ", len(blocked), b.Node)
+		if b.Pod != "" {
+			line += "pod " + b.Pod + ": "
+		}
+		line += b.Message
 	}
 	switch {
 	case stalled != "":
@@ -57,9 +60,12 @@ func (s *state) blockers() []v1alpha1.Blocker {
 	for _, n := range s.nodes {
 		for _, d := range s.decisions[n.Name] {
 			if d.Action == drain.Hold || (d.Action == drain.Wait && d.Reason != drain.ReasonOtherNamespace && s.impatient(n)) {
-				out = append(out, s.blocker(n, d))
+				out = append(out, s.blocker(n.Name, d.Pod.Namespace+"/"+d.Pod.Name, d.Reason, d.Message))
 			}
 		}
+	}
+	for _, n := range s.orphans {
+		out = append(out, s.blocker(n, "", reasonOrphan, "it is empty and has no NodeClaim, so Karpenter does not remove it: kubectl delete node "+n))
 	}
 	slices.SortFunc(out, func(a, b v1alpha1.Blocker) int {
 		return cmp.Or(a.Since.Compare(b.Since.Time), strings.Compare(a.Node, b.Node), strings.Compare(a.Pod, b.Pod))
@@ -67,14 +73,22 @@ func (s *state) blockers() []v1alpha1.Blocker {
 	return out
 }
 
-func (s *state) blocker(n *corev1.Node, d drain.Decision) v1alpha1.Blocker {
-	b := v1alpha1.Blocker{
-		Node: n.Name, Pod: d.Pod.Namespace + "/" + d.Pod.Name, Reason: d.Reason, Message: d.Message, Since: metav1.NewTime(s.now).Rfc3339Copy(),
-	}
+// reasonOrphan is the reason of a node that has no NodeClaim.
+const reasonOrphan = "NodeClaimMissing"
+
+// blocker says since when the same is in the way of the same.
+func (s *state) blocker(node, pod, reason, message string) v1alpha1.Blocker {
+	b := v1alpha1.Blocker{Node: node, Pod: pod, Reason: reason, Message: bounded(message), Since: metav1.NewTime(s.now).Rfc3339Copy()}
 	for _, old := range s.run.Status.Blockers {
 		if old.Node == b.Node && old.Pod == b.Pod && old.Reason == b.Reason {
 			b.Since = old.Since
 		}
 	}
 	return b
+}
+
+// bounded cuts a message to what the API takes: what admission says has no bound.
+func bounded(s string) string {
+	const longest = 1024
+	return strings.ToValidUTF8(s[:min(len(s), longest)], "")
 }
