@@ -51,7 +51,8 @@ func assemble(ctx context.Context, o Options, dir state.Dir) (parts, error) {
 		return parts{}, err
 	}
 	if p.program == "" {
-		if p.program, err = b.Sandbox(ctx); err != nil {
+		p.program = filepath.Join(dir.Bin(), binaries.Sandbox)
+		if err := b.Sandbox(ctx, p.program); err != nil {
 			return parts{}, err
 		}
 	}
@@ -121,23 +122,21 @@ func karpenterCharts(ctx context.Context, b *binaries.Builder, m binaries.Module
 	return charts.List(dir)
 }
 
-// addOperator adds the operator and its chart. The program is copied: a build for another sandbox replaces it.
+// addOperator adds the operator and its chart. The program is copied, for a build for another sandbox replaces it.
 func (p *parts) addOperator(ctx context.Context, b *binaries.Builder, operator string, dir state.Dir) error {
 	if operator == NoOperator {
 		return nil
 	}
+	program := filepath.Join(dir.Bin(), binaries.Operator)
 	if operator == "" {
-		built, err := b.Operator(ctx)
+		err := b.Operator(ctx, program)
 		if errors.Is(err, binaries.ErrNoOperator) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		operator = built
-	}
-	program := filepath.Join(dir.Bin(), binaries.Operator)
-	if err := binaries.Copy(operator, program); err != nil {
+	} else if err := binaries.Copy(operator, program); err != nil {
 		return fmt.Errorf("copying the operator: %w", err)
 	}
 	p.config.Images = append(p.config.Images, Image{

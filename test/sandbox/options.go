@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox/aws"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox/binaries"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox/control"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox/controlplane"
@@ -100,6 +101,11 @@ func (o *Options) complete() error {
 	}
 	if o.Progress == nil {
 		o.Progress = io.Discard
+	}
+	if len(o.Seed) > 0 {
+		if _, err := aws.ParseSeed(o.Seed); err != nil {
+			return fmt.Errorf("reading the AWS account's seed: %w", err)
+		}
 	}
 	for i := range o.Images {
 		if err := completeImage(&o.Images[i]); err != nil {

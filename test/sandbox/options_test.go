@@ -38,7 +38,8 @@ func TestWhatCannotBeIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		})},
 		"the launch delay must not be negative":   {Settings: settings(func(s *Settings) { s.LaunchDelay = metav1.Duration{Duration: -1} })},
 		"a repository and a program are required": {Images: []Image{{Program: "/bin/sh"}}},
-		"is no program": {Images: []Image{{Repository: "app", Program: program}}},
+		"reading the AWS account's seed":          {Seed: []byte("region: nowhere")},
+		"is no program":                           {Images: []Image{{Repository: "app", Program: program}}},
 	} {
 		NewWithT(t).Expect(o.complete()).To(MatchError(ContainSubstring(want)))
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -22,8 +23,9 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := newRoot().ExecuteContext(ctx); err != nil {
-		if code, ok := exitCode(err); ok {
-			return code
+		var code exitError
+		if errors.As(err, &code) {
+			return int(code)
 		}
 		fmt.Fprintln(os.Stderr, "sandbox:", err)
 		return 1

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"os/exec"
 	"strings"
 	"testing"
@@ -91,10 +90,11 @@ func TestParseRange(t *testing.T) {
 
 func TestTheExitCodeOfKubectlIsPassedOn(t *testing.T) {
 	g := NewWithT(t)
-	err := exec.CommandContext(t.Context(), "/bin/sh", "-c", "exit 7").Run()
-	code, ok := exitCode(err)
-	g.Expect(code).To(Equal(7))
-	g.Expect(ok).To(BeTrue())
-	_, ok = exitCode(errors.New("another matter"))
-	g.Expect(ok).To(BeFalse())
+	run := func(program string, args ...string) error {
+		return attached(newRoot(), exec.CommandContext(t.Context(), program, args...))
+	}
+	g.Expect(run("/bin/true")).To(Succeed())
+	g.Expect(run("/bin/sh", "-c", "exit 7")).To(Equal(exitError(7)))
+	g.Expect(run("/bin/sh", "-c", "kill -PIPE $$")).To(Equal(exitError(1)))
+	g.Expect(run("/no/such/program")).To(MatchError(ContainSubstring("no such file")), "that is for us to say")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 
 	"github.com/spf13/cobra"
@@ -57,11 +58,18 @@ func (o *options) attach() (*sandbox.Sandbox, error) {
 
 func home() (string, error) { return binaries.CacheRoot() }
 
-// exitCode passes on the exit code of a program that was run for the user and has said itself what was wrong.
-func exitCode(err error) (int, bool) {
+// exitError is the exit code of a program that was run for the user and has said itself what was wrong.
+type exitError int
+
+func (p exitError) Error() string { return fmt.Sprintf("exit status %d", int(p)) }
+
+// attached runs a program with the user's terminal; its exit code becomes ours.
+func attached(cmd *cobra.Command, c *exec.Cmd) error {
+	c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	err := c.Run()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 0 {
-		return exit.ExitCode(), true
+	if errors.As(err, &exit) {
+		return exitError(max(exit.ExitCode(), 1)) // -1 for one that was killed, as by a pipe that was closed
 	}
-	return 0, false
+	return err
 }

@@ -166,18 +166,13 @@ func newInstallKarpenter(o *options) *cobra.Command {
 	return cmd
 }
 
-// runKubectl runs kubectl with the user's terminal; its exit code becomes ours.
+// runKubectl runs the kubectl that was built.
 func runKubectl(cmd *cobra.Command, sb *sandbox.Sandbox, args ...string) error {
 	path, err := kubectlPath(cmd)
 	if err != nil {
 		return err
 	}
 	return attached(cmd, exec.CommandContext(cmd.Context(), path, append([]string{"--kubeconfig", sb.Kubeconfig()}, args...)...))
-}
-
-func attached(cmd *cobra.Command, c *exec.Cmd) error {
-	c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-	return c.Run()
 }
 
 func kubectlPath(cmd *cobra.Command) (string, error) {

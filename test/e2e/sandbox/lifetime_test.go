@@ -22,6 +22,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox/binaries"
 )
 
 // ownerEnv makes the test binary the owner of a sandbox of that name: it starts it, says so and waits.
@@ -153,6 +154,33 @@ func TestASandboxEndsWithItsOwner(t *testing.T) {
 	g.Expect(sb.Dir()).NotTo(BeADirectory())
 }
 
+func TestASandboxEndsWithItsMainProcess(t *testing.T) {
+	r := up(t, sandbox.Options{Name: "e2e-crash", Karpenter: []string{}})
+	r.Expect(syscall.Kill(mainProcess(r.WithT, r.sb.Dir()), syscall.SIGKILL)).To(Succeed())
+	r.eventually(func() string { return look(r.WithT, r.sb.Dir()).processes }, soon).Should(BeEmpty())
+}
+
+func TestASandboxCanBeAskedToEnd(t *testing.T) {
+	r := up(t, sandbox.Options{Name: "e2e-term", Karpenter: []string{}})
+	r.Expect(syscall.Kill(r.sb.PID(), syscall.SIGTERM)).To(Succeed())
+	r.eventually(func() string { return look(r.WithT, r.sb.Dir()).processes }, soon).Should(BeEmpty())
+}
+
+// mainProcess finds the sandbox's main process, which the host knows by another number than the sandbox itself.
+func mainProcess(g *WithT, dir string) int {
+	for _, id := range strings.Fields(look(g, dir).processes) {
+		args, err := os.ReadFile(filepath.Join("/proc", id, "cmdline"))
+		if err != nil || !bytes.Contains(args, []byte("sandbox-serve")) {
+			continue
+		}
+		pid, err := strconv.Atoi(id)
+		g.Expect(err).NotTo(HaveOccurred())
+		return pid
+	}
+	g.Fail("there is no main process of " + dir)
+	return 0
+}
+
 func TestASandboxThatFailsToComeUpSaysWhyAndIsGone(t *testing.T) {
 	g := NewWithT(t)
 	_, err := sandbox.Up(t.Context(), sandbox.Options{
@@ -177,9 +205,17 @@ func TestASandboxThatFailsToComeUpSaysWhyAndIsGone(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("starting sandbox e2e-broken: it was not ready within 50ms")))
 	g.Expect(look(g, "e2e-broken").processes).To(BeEmpty())
 
+	home, err := binaries.CacheRoot()
+	g.Expect(err).NotTo(HaveOccurred())
+	list, err := sandbox.List(home)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(list).To(ContainElement(And(HaveField("Name", "e2e-broken"), HaveField("Running", false))), "its logs are there")
+	g.Expect(sandbox.Down(t.Context(), home, "e2e-broken")).To(Succeed())
+
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	_, err = sandbox.Up(ctx, sandbox.Options{Name: "e2e-broken", Karpenter: []string{}, Operator: sandbox.NoOperator})
 	g.Expect(err).To(MatchError(context.DeadlineExceeded))
 	g.Expect(look(g, "e2e-broken").processes).To(BeEmpty())
+	_ = sandbox.Down(t.Context(), home, "e2e-broken") // how far it came is a matter of luck
 }

@@ -71,9 +71,7 @@ func newUser(t *testing.T) user {
 	g.Expect(err).NotTo(HaveOccurred())
 	cache, err := binaries.CacheRoot()
 	g.Expect(err).NotTo(HaveOccurred())
-	program, err := binaries.NewBuilder(root, cache, &logWriter{t: t}).Sandbox(t.Context())
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(binaries.Copy(program, u.program)).To(Succeed())
+	g.Expect(binaries.NewBuilder(root, cache, &logWriter{t: t}).Sandbox(t.Context(), u.program)).To(Succeed())
 	g.Expect(os.Mkdir(u.home, 0o755)).To(Succeed())
 	if os.Geteuid() == 0 {
 		g.Expect(os.Chown(u.home, nobody, nobody)).To(Succeed())

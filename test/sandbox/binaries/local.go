@@ -22,32 +22,31 @@ const (
 // ErrNoOperator is returned by [Builder.Operator] where the repository has no program in cmd.
 var ErrNoOperator = errors.New("the operator has no main package in cmd")
 
-// Sandbox builds test/cmd/sandbox and returns the program's path. Running sandboxes keep the one they were started
-// with.
-func (b *Builder) Sandbox(ctx context.Context) (string, error) {
+// Sandbox builds test/cmd/sandbox and copies the program to a path that must not exist.
+func (b *Builder) Sandbox(ctx context.Context, to string) error {
 	// With the flags that go run and go test have, so that they share what is compiled.
-	return b.local(ctx, Sandbox, filepath.Join(b.root, "test"), "GOFLAGS="+os.Getenv("GOFLAGS"), "./cmd/sandbox")
+	return b.local(ctx, Sandbox, filepath.Join(b.root, "test"), "GOFLAGS="+os.Getenv("GOFLAGS"), "./cmd/sandbox", to)
 }
 
-// Operator builds the operator and returns the program's path, which a later build may overwrite: copy what must stay.
-func (b *Builder) Operator(ctx context.Context) (string, error) {
+// Operator builds the operator and copies the program to a path that must not exist.
+func (b *Builder) Operator(ctx context.Context, to string) error {
 	if _, err := os.Stat(filepath.Join(b.root, "cmd", "main.go")); errors.Is(err, fs.ErrNotExist) {
-		return "", ErrNoOperator
+		return ErrNoOperator
 	}
-	return b.local(ctx, Operator, b.root, static, "./cmd")
+	return b.local(ctx, Operator, b.root, static, "./cmd", to)
 }
 
 // local builds a package of the repository to a path that stays the same for one clone, so that go build finds it up
-// to date when nothing changed.
-func (b *Builder) local(ctx context.Context, name, dir, env, pkg string) (string, error) {
+// to date when nothing changed, and copies it before anybody else may build.
+func (b *Builder) local(ctx context.Context, name, dir, env, pkg, to string) error {
 	sum := sha256.Sum256([]byte(b.root))
 	outDir := filepath.Join(b.cache.root, name, "clone-"+hex.EncodeToString(sum[:6]))
 	if err := os.MkdirAll(outDir, 0o755); err != nil {
-		return "", fmt.Errorf("preparing the build of %s: %w", name, err)
+		return fmt.Errorf("preparing the build of %s: %w", name, err)
 	}
 	unlock, err := b.cache.lock(ctx, name)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer unlock()
 	out := filepath.Join(outDir, name)
@@ -61,9 +60,12 @@ func (b *Builder) local(ctx context.Context, name, dir, env, pkg string) (string
 		err = b.timed(name+" (first time, some minutes)", compile)
 	}
 	if err != nil {
-		return "", fmt.Errorf("building %s: %w", name, err)
+		return fmt.Errorf("building %s: %w", name, err)
 	}
-	return out, nil
+	if err := Copy(out, to); err != nil {
+		return fmt.Errorf("copying %s: %w", name, err)
+	}
+	return nil
 }
 
 // Collect links files into one flat directory, each under its name in the map, and returns the directory, which serves

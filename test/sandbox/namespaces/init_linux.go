@@ -12,14 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// userNamespaceEnv marks processes of a sandbox that has a user namespace of its own.
-const userNamespaceEnv = "SANDBOX_USER_NAMESPACE"
-
 // filesEnv is how many files were handed over.
 const filesEnv = "SANDBOX_FILES"
-
-// InUserNamespace tells whether the calling process of a sandbox is root only in a user namespace.
-func InUserNamespace() bool { return os.Getenv(userNamespaceEnv) != "" }
 
 // Init is the first process of a sandbox. It gives the sandbox its own view of mounts and processes, starts itself
 // again with the arguments serve, and collects dead processes until that one ends or the owner is gone. It returns the

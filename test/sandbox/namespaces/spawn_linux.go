@@ -60,9 +60,6 @@ func command(spec Spec, lifeline *os.File, inUserNamespace bool) *exec.Cmd {
 	cmd := exec.Command(spec.Binary, spec.Args...) //nolint:noctx // outlives every context of the caller
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/"}
-	if inUserNamespace {
-		cmd.Env = append(cmd.Env, userNamespaceEnv+"=1")
-	}
 	cmd.Stdout, cmd.Stderr = spec.Output, spec.Output
 	cmd.ExtraFiles = append([]*os.File{spec.Report, lifeline}, spec.Listeners...)
 	cmd.Env = append(cmd.Env, filesEnv+"="+strconv.Itoa(len(cmd.ExtraFiles)))

@@ -59,8 +59,10 @@ type Config struct {
 	Region string
 	// Version is the kubelet version that the nodes report.
 	Version string
-	Images  Images
-	Launch  Launcher
+	// Kernel is the kernel version that they report.
+	Kernel string
+	Images Images
+	Launch Launcher
 	// Attach makes a pod's network.
 	Attach func() (PodNetwork, error)
 	// Inject returns what a pod's containers get in addition.

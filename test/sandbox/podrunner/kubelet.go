@@ -88,12 +88,7 @@ func (k *kubelet) podSeen(ctx context.Context, obj any) {
 	if w == nil {
 		w = newPodWorker(k.deps, k.recorder, k.node.IP, pod)
 		k.pods[pod.UID] = w
-		k.wg.Go(func() {
-			w.run(ctx)
-			k.mu.Lock()
-			delete(k.pods, pod.UID)
-			k.mu.Unlock()
-		})
+		k.wg.Go(func() { w.run(ctx) })
 	}
 	k.mu.Unlock()
 	w.update(pod)
@@ -107,8 +102,10 @@ func (k *kubelet) podGone(obj any) {
 	if !ok {
 		return
 	}
+	// Only now the pod is forgotten: news of it may come later than its end, and must not start it again.
 	k.mu.Lock()
 	w := k.pods[pod.UID]
+	delete(k.pods, pod.UID)
 	k.mu.Unlock()
 	if w != nil {
 		w.remove()

@@ -40,6 +40,8 @@ type process struct {
 	signals chan syscall.Signal
 }
 
+func signals() chan syscall.Signal { return make(chan syscall.Signal, 100) }
+
 func (p *process) PID() int              { return 4711 }
 func (p *process) Done() <-chan struct{} { return p.done }
 func (p *process) Exit() container.Exit  { return p.exit }
@@ -95,7 +97,7 @@ func (n *node) run(pod *corev1.Pod) {
 			if err := n.refuse; err != nil {
 				return nil, err
 			}
-			p := &process{spec: spec, done: make(chan struct{}), onTerm: n.onTerm, signals: make(chan syscall.Signal, 100)}
+			p := &process{spec: spec, done: make(chan struct{}), onTerm: n.onTerm, signals: signals()}
 			n.started <- p
 			return p, nil
 		},

@@ -47,7 +47,7 @@ func newNode(n Node, region string) *corev1.Node {
 }
 
 // nodeStatus is the status that the node reports at now; conditions keep their last transitions from old.
-func nodeStatus(n Node, version string, old corev1.NodeStatus, now time.Time) corev1.NodeStatus {
+func nodeStatus(n Node, version, kernel string, old corev1.NodeStatus, now time.Time) corev1.NodeStatus {
 	s := *old.DeepCopy()
 	s.Capacity, s.Allocatable = capacity(), capacity()
 	s.Addresses = []corev1.NodeAddress{
@@ -56,7 +56,7 @@ func nodeStatus(n Node, version string, old corev1.NodeStatus, now time.Time) co
 	}
 	s.DaemonEndpoints.KubeletEndpoint.Port = KubeletPort
 	s.NodeInfo = corev1.NodeSystemInfo{
-		Architecture: runtime.GOARCH, OperatingSystem: "linux", KubeletVersion: version,
+		Architecture: runtime.GOARCH, OperatingSystem: "linux", KernelVersion: kernel, KubeletVersion: version,
 		OSImage: "sandbox host", ContainerRuntimeVersion: "sandbox://1",
 	}
 	for _, c := range []struct {
@@ -115,7 +115,7 @@ func (k *kubelet) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	node.Status = nodeStatus(k.node, k.deps.Version, node.Status, k.deps.Clock.Now())
+	node.Status = nodeStatus(k.node, k.deps.Version, k.deps.Kernel, node.Status, k.deps.Clock.Now())
 	if _, err = nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{}); err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func New(cfg Config) *Runner {
 }
 
 // Run plays the nodes until ctx ends and calls ready once, when all are registered. When ctx ends the containers are
-// left to whoever ends the sandbox.
+// stopped, within their grace periods, and the pods' objects are left.
 func (r *Runner) Run(ctx context.Context, ready func()) error {
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
 	defer broadcaster.Shutdown()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -39,16 +40,25 @@ func (s *sandbox) startRunner(ctx context.Context, init []string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return fmt.Errorf("preparing the host nodes: %w", err)
 	}
+	canChangeUser, err := namespaces.CanChangeUser()
+	if err != nil {
+		return err
+	}
+	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return fmt.Errorf("preparing the host nodes: %w", err)
+	}
 	s.runner = podrunner.New(podrunner.Config{
 		Client:    client,
 		Nodes:     s.nodes,
 		Region:    s.cloud.seed.Region,
 		Version:   s.cfg.Version,
+		Kernel:    strings.TrimSpace(string(kernel)),
 		Images:    s.cfg.Images,
 		Launch:    launcher(init),
 		Attach:    s.attach,
 		Inject:    s.cloud.ids.inject,
-		Remap:     !namespaces.InUserNamespace(),
+		Remap:     canChangeUser,
 		Dir:       dir,
 		Logs:      filepath.Join(s.dir.Logs(), "pods"),
 		ServerTLS: serverTLS,
