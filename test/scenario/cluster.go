@@ -1,0 +1,145 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/storage"
+	"helm.sh/helm/v3/pkg/storage/driver"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/workloads"
+)
+
+// Cluster is what a cluster looks like, as far as Karpenter is concerned.
+type Cluster struct {
+	// Releases are the Helm releases in Karpenter's namespace, as name=chart version.
+	Releases []string
+	// Controllers are the Deployments of Karpenter in all namespaces, as namespace/name=image tag (ready of wanted).
+	Controllers []string
+	// CRDs are those of Karpenter, as name=stored versions, conversion.
+	CRDs []string
+	// NodePools and NodeClasses are their names.
+	NodePools, NodeClasses []string
+	// Nodes are those that Karpenter launched.
+	Nodes []Node
+}
+
+// Node is a node that Karpenter launched.
+type Node struct {
+	Name, Pool string
+	// Registered says that Karpenter has seen it join, Ready that its kubelet is well.
+	Registered, Ready bool
+	// LaunchedBy is the pod that asked AWS for its instance.
+	LaunchedBy string
+}
+
+// Look reads what the cluster looks like.
+func (s *Stage) Look(ctx context.Context) (Cluster, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var c Cluster
+	for _, read := range []func(context.Context, *Cluster) error{s.releases, s.controllers, s.crds, s.pools, s.nodes} {
+		if err := read(ctx, &c); err != nil {
+			return Cluster{}, err
+		}
+	}
+	return c, nil
+}
+
+func (s *Stage) releases(_ context.Context, c *Cluster) error {
+	releases, err := storage.Init(driver.NewSecrets(s.Kube.CoreV1().Secrets(workloads.Namespace))).ListDeployed()
+	if err != nil {
+		return fmt.Errorf("listing Helm releases: %w", err)
+	}
+	for _, r := range releases {
+		c.Releases = append(c.Releases, r.Name+"="+r.Chart.Metadata.Version)
+	}
+	slices.Sort(c.Releases)
+	return nil
+}
+
+func (s *Stage) controllers(ctx context.Context, c *Cluster) error {
+	var deployments appsv1.DeploymentList
+	if err := s.Client.List(ctx, &deployments, client.MatchingLabels{"app.kubernetes.io/name": "karpenter"}); err != nil {
+		return fmt.Errorf("listing Deployments of Karpenter: %w", err)
+	}
+	for i := range deployments.Items {
+		d := &deployments.Items[i]
+		for _, container := range d.Spec.Template.Spec.Containers {
+			image, _, _ := strings.Cut(container.Image, "@")
+			c.Controllers = append(c.Controllers, fmt.Sprintf("%s/%s=%s (%d of %d)",
+				d.Namespace, d.Name, image[strings.LastIndex(image, ":")+1:], d.Status.ReadyReplicas, *d.Spec.Replicas))
+		}
+	}
+	slices.Sort(c.Controllers)
+	return nil
+}
+
+func (s *Stage) crds(ctx context.Context, c *Cluster) error {
+	var crds apiextensionsv1.CustomResourceDefinitionList
+	if err := s.Client.List(ctx, &crds); err != nil {
+		return fmt.Errorf("listing CRDs: %w", err)
+	}
+	for i := range crds.Items {
+		crd := &crds.Items[i]
+		if g := crd.Spec.Group; g != "karpenter.sh" && g != "karpenter.k8s.aws" {
+			continue
+		}
+		conversion := apiextensionsv1.NoneConverter
+		if crd.Spec.Conversion != nil {
+			conversion = crd.Spec.Conversion.Strategy
+		}
+		c.CRDs = append(c.CRDs, fmt.Sprintf("%s=%s, %s", crd.Name, strings.Join(crd.Status.StoredVersions, "+"), conversion))
+	}
+	slices.Sort(c.CRDs)
+	return nil
+}
+
+func (s *Stage) pools(ctx context.Context, c *Cluster) error {
+	for kind, names := range map[string]*[]string{"karpenter.sh/v1/NodePoolList": &c.NodePools, "karpenter.k8s.aws/v1/EC2NodeClassList": &c.NodeClasses} {
+		parts := strings.Split(kind, "/")
+		list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: parts[0] + "/" + parts[1], Kind: parts[2]}}
+		if err := s.Client.List(ctx, list); err != nil {
+			return fmt.Errorf("listing %s: %w", parts[2], err)
+		}
+		for i := range list.Items {
+			*names = append(*names, list.Items[i].Name)
+		}
+		slices.Sort(*names)
+	}
+	return nil
+}
+
+func (s *Stage) nodes(ctx context.Context, c *Cluster) error {
+	var nodes corev1.NodeList
+	if err := s.Client.List(ctx, &nodes, client.HasLabels{"karpenter.sh/nodepool"}); err != nil {
+		return fmt.Errorf("listing nodes: %w", err)
+	}
+	account, err := s.Sandbox.AWS().State(ctx)
+	if err != nil {
+		return err
+	}
+	launchedBy := map[string]string{}
+	for _, i := range account.Instances {
+		launchedBy[i.ID] = i.Pod
+	}
+	for i := range nodes.Items {
+		n := &nodes.Items[i]
+		node := Node{Name: n.Name, Pool: n.Labels["karpenter.sh/nodepool"], Registered: n.Labels["karpenter.sh/registered"] == "true"}
+		for _, condition := range n.Status.Conditions {
+			if condition.Type == corev1.NodeReady {
+				node.Ready = condition.Status == corev1.ConditionTrue
+			}
+		}
+		node.LaunchedBy = launchedBy[n.Spec.ProviderID[strings.LastIndex(n.Spec.ProviderID, "/")+1:]]
+		c.Nodes = append(c.Nodes, node)
+	}
+	return nil
+}
