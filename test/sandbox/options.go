@@ -80,18 +80,9 @@ func (o *Options) complete() error {
 	if o.Name == "" {
 		o.Name = state.DefaultName
 	}
-	if err := state.ValidateName(o.Name); err != nil {
-		return err
-	}
 	if o.Settings == nil {
 		settings := DefaultSettings()
 		o.Settings = &settings
-	}
-	if err := o.Settings.Pace.Validate(); err != nil {
-		return err
-	}
-	if o.Settings.LaunchDelay.Duration < 0 {
-		return errors.New("the launch delay must not be negative")
 	}
 	if o.Backoff == (Backoff{}) {
 		o.Backoff = podrunner.DefaultBackoff()
@@ -102,17 +93,34 @@ func (o *Options) complete() error {
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
-	if len(o.Seed) > 0 {
-		if _, err := aws.ParseSeed(o.Seed); err != nil {
-			return fmt.Errorf("reading the AWS account's seed: %w", err)
-		}
-	}
 	for i := range o.Images {
 		if err := completeImage(&o.Images[i]); err != nil {
 			return err
 		}
 	}
+	if err := o.validate(); err != nil {
+		return err
+	}
 	return o.completeHome()
+}
+
+// validate refuses what would fail only once the sandbox is half up.
+func (o *Options) validate() error {
+	if err := state.ValidateName(o.Name); err != nil {
+		return err
+	}
+	if err := o.Settings.Pace.Validate(); err != nil {
+		return err
+	}
+	if o.Settings.LaunchDelay.Duration < 0 {
+		return errors.New("the launch delay must not be negative")
+	}
+	if len(o.Seed) > 0 {
+		if _, err := aws.ParseSeed(o.Seed); err != nil {
+			return fmt.Errorf("reading the AWS account's seed: %w", err)
+		}
+	}
+	return nil
 }
 
 func (o *Options) completeHome() error {
