@@ -21,6 +21,9 @@ import (
 // stopPoll is how often a terminating container's deadline is looked at: a second request to delete may shorten it.
 const stopPoll = 100 * time.Millisecond
 
+// noRun is the attempt that ran last before any did.
+const noRun = -1
+
 // containerWorker runs one container of a pod, again and again as its restart policy says.
 type containerWorker struct {
 	pod    *podWorker
@@ -29,6 +32,7 @@ type containerWorker struct {
 
 	state   containerState // guarded by pod.mu
 	process Process        // guarded by pod.mu, nil while none runs
+	lastRun int            // guarded by pod.mu: the attempt that ran last or runs
 
 	backoff backoffState // of starts; used by run alone
 	attempt int
@@ -110,7 +114,7 @@ func (c *containerWorker) startOnce(ctx context.Context) (Process, error) {
 		return nil, errors.Join(err, p.Signal(syscall.SIGKILL))
 	}
 	c.pod.change(func() {
-		c.process = p
+		c.process, c.lastRun = p, c.attempt
 		c.state.waiting, c.state.terminated = nil, nil
 		c.state.running = &corev1.ContainerStateRunning{StartedAt: metav1.Time{Time: deps.Clock.Now()}}
 		c.state.id = fmt.Sprintf("sandbox://%s-%s-%d", c.pod.uid, c.spec.Name, c.attempt)

@@ -192,20 +192,19 @@ func (w *podWorker) logFile(name string, previous bool) (path string, ended <-ch
 		return "", nil, fmt.Errorf("container %q not found in pod %q", name, w.pod.Name)
 	}
 	c := slices.Concat(w.init, w.main)[i]
+	run := c.lastRun
+	if previous && (c.process != nil || c.state.terminated != nil) {
+		run-- // of a container that waits to be started again, the last run is the previous one
+	}
+	switch {
+	case run == noRun && c.state.waiting != nil:
+		return "", nil, fmt.Errorf("container %q in pod %q is waiting to start: %s", name, w.pod.Name, c.state.waiting.Reason)
+	case run <= noRun:
+		return "", nil, fmt.Errorf("previous terminated container %q in pod %q not found", name, w.pod.Name)
+	case c.process != nil && !previous:
+		return w.logs.file(name, run), c.process.Done(), nil
+	}
 	over := make(chan struct{})
 	close(over)
-	ended = over
-	attempt := int(c.state.restarts)
-	waits := c.state.waiting != nil
-	switch {
-	case previous && (c.state.last == nil || attempt == 0):
-		return "", nil, fmt.Errorf("previous terminated container %q in pod %q not found", name, w.pod.Name)
-	case previous:
-		attempt--
-	case waits && c.state.last == nil:
-		return "", nil, fmt.Errorf("container %q in pod %q is waiting to start: %s", name, w.pod.Name, c.state.waiting.Reason)
-	case c.process != nil:
-		ended = c.process.Done()
-	}
-	return w.logs.file(name, attempt), ended, nil
+	return w.logs.file(name, run), over, nil
 }

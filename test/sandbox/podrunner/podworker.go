@@ -82,7 +82,7 @@ func newPodWorker(d *deps, recorder record.EventRecorder, hostIP netip.Addr, pod
 
 func (w *podWorker) newContainer(c *corev1.Container, policy corev1.RestartPolicy, waiting string) *containerWorker {
 	return &containerWorker{
-		pod: w, spec: c, policy: policy,
+		pod: w, spec: c, policy: policy, lastRun: noRun,
 		state: containerState{waiting: &corev1.ContainerStateWaiting{Reason: waiting}},
 	}
 }
@@ -143,7 +143,7 @@ func (w *podWorker) attach() error {
 		return nil
 	}
 	network := PodNetwork{IP: w.hostIP, Close: func() error { return nil }}
-	if !w.pod.Spec.HostNetwork {
+	if !w.snapshot().Spec.HostNetwork {
 		var err error
 		if network, err = w.deps.Attach(); err != nil {
 			return err
