@@ -6,6 +6,7 @@ package backup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +19,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/bundle"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 )
 
@@ -92,7 +94,7 @@ func (p *Phase) write(ctx context.Context, run *v1alpha1.KarpenterUpgrade, name 
 		return wrap(err, "reading Secret %s/%s", p.Namespace, name)
 	}
 	if !ownedBy(old, run.UID) {
-		return fmt.Errorf("secret %s/%s belongs to something else: delete it, or give this KarpenterUpgrade another name", p.Namespace, name)
+		return fault.NewTerminal(fmt.Errorf("secret %s/%s belongs to something else: delete it, or give this KarpenterUpgrade another name", p.Namespace, name))
 	}
 	s.ResourceVersion = old.ResourceVersion
 	return wrap(p.Live.Update(ctx, s), "writing Secret %s/%s", p.Namespace, name)
@@ -103,20 +105,27 @@ func ownedBy(o client.Object, uid types.UID) bool {
 	return ref != nil && ref.UID == uid
 }
 
-// Load reads the backup of a run and verifies its digest.
+// ErrLost says that a backup is not what was written: a part of it is missing, or changed.
+var ErrLost = errors.New("the backup is lost")
+
+// Load reads the backup of a run and verifies its digest. It fails with ErrLost when trying again does not help.
 func (p *Phase) Load(ctx context.Context, run *v1alpha1.KarpenterUpgrade) ([]bundle.File, error) {
 	b := run.Status.Backup
 	chunks := make([][]byte, 0, b.Chunks)
 	for i := range int(b.Chunks) {
 		s := &corev1.Secret{}
-		if err := p.Live.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: secretName(b, i)}, s); err != nil {
+		err := p.Live.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: secretName(b, i)}, s)
+		if apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("%w: Secret %s/%s is gone", ErrLost, b.Namespace, secretName(b, i))
+		}
+		if err != nil {
 			return nil, fmt.Errorf("reading Secret %s/%s: %w", b.Namespace, secretName(b, i), err)
 		}
 		chunks = append(chunks, s.Data[dataKey])
 	}
 	packed, err := bundle.Join(chunks, b.Digest)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: Secret %s/%s: %w", ErrLost, b.Namespace, b.Name, err)
 	}
 	return bundle.Unpack(packed)
 }

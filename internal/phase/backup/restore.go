@@ -3,12 +3,14 @@ package backup
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/bundle"
@@ -27,6 +29,9 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 		return engine.Done("no backup was written")
 	}
 	files, err := p.Load(ctx, run)
+	if errors.Is(err, ErrLost) {
+		return p.without(ctx, run.Status.Plan, err)
+	}
 	if err != nil {
 		return engine.FromError(err)
 	}
@@ -42,6 +47,32 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 		return engine.Done("nothing was missing; the backup stays in Secret %s/%s", run.Status.Backup.Namespace, run.Status.Backup.Name)
 	}
 	return engine.Done("restored %s", strings.Join(created, ", "))
+}
+
+// without is what Undo comes to when the backup is lost: nothing, unless something of the plan is missing.
+func (p *Phase) without(ctx context.Context, plan *v1alpha1.Plan, reason error) engine.Outcome {
+	var missing []string
+	look := func(kind schema.GroupVersionKind, name string) error {
+		_, err := p.Get(ctx, kind, name)
+		if apierrors.IsNotFound(err) {
+			missing = append(missing, kind.Kind+"/"+name)
+		}
+		return client.IgnoreNotFound(err)
+	}
+	for _, class := range plan.NodeClasses {
+		if err := look(phase.NodeClassKind, class.Blue); err != nil {
+			return engine.FromError(err)
+		}
+	}
+	for _, pool := range plan.Pools {
+		if err := look(phase.NodePoolKind, pool.Blue); err != nil {
+			return engine.FromError(err)
+		}
+	}
+	if len(missing) > 0 {
+		return engine.Fail("BackupLost", "create %s again, from Git: they are missing, and %v", strings.Join(missing, ", "), reason)
+	}
+	return engine.Done("nothing was missing; %v", reason)
 }
 
 // restore creates the objects of a kind that the backup has and the cluster has not.
