@@ -51,11 +51,11 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.leave(ctx, err)) }()
-	ctx, cancel := context.WithTimeoutCause(ctx, d.timeout, fmt.Errorf("it took longer than %s", d.timeout))
+	playing, cancel := context.WithTimeoutCause(ctx, d.timeout, fmt.Errorf("it took longer than %s", d.timeout))
 	defer cancel()
-	err = d.play(ctx)
-	if err != nil && ctx.Err() != nil {
-		err = errors.Join(err, context.Cause(ctx))
+	err = d.play(playing)
+	if err != nil && playing.Err() != nil {
+		err = errors.Join(err, context.Cause(playing))
 	}
 	return err
 }
@@ -223,6 +223,7 @@ func (d *demo) judge(ctx context.Context) error {
 
 // leave ends everything, or says what was left running. On failure the logs are kept.
 func (d *demo) leave(ctx context.Context, failure error) error {
+	interrupted := ctx.Err() != nil
 	ctx = context.WithoutCancel(ctx)
 	var errs []error
 	if d.observation != nil {
@@ -232,7 +233,7 @@ func (d *demo) leave(ctx context.Context, failure error) error {
 	if d.observerLog != nil {
 		errs = append(errs, d.observerLog.Close())
 	}
-	if failure != nil {
+	if failure != nil && !interrupted {
 		errs = append(errs, d.evidence(ctx))
 	}
 	if d.keep {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -22,7 +23,7 @@ func main() {
 	ctrl.SetLogger(klog.Background()) // the client would complain of a missing logger in the middle of the show
 	if err := command().ExecuteContext(ctx); err != nil {
 		if ctx.Err() != nil {
-			err = fmt.Errorf("interrupted: %w", err)
+			err = errors.New("interrupted")
 		}
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1) //nolint:gocritic // nothing is left to be stopped

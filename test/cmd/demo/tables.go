@@ -72,6 +72,10 @@ func (s *screen) checks(checks []scenario.Check) {
 }
 
 func (s *screen) verdict(r report.Report, path string) {
-	s.linef("\n%s%s", indent, s.paint(green, fmt.Sprintf("Karpenter %s is %s now, after %.0f seconds, and nobody noticed.", r.From, r.To, r.DurationSeconds)))
+	said := fmt.Sprintf("Karpenter %s is %s now, after %.0f seconds.", r.From, r.To, r.DurationSeconds)
+	if r.LongestOutageSeconds == 0 {
+		said += " At no time was any workload without a ready pod."
+	}
+	s.linef("\n%s%s", indent, s.paint(green, said))
 	s.linef("%sThe whole report is %s", indent, path)
 }

@@ -26,6 +26,8 @@ var _ = Describe("A blue-green upgrade from 1.0.8 to 1.14.1", Ordered, ContinueO
 		Expect(ended.Status.From).To(Equal(scenario.From))
 		Expect(int(ended.Status.Nodes.Done)).To(Equal(r.Nodes.BlueBefore), "the operator counts what was seen")
 		Expect(r.Series).NotTo(BeEmpty())
+		Expect(r.Leaders).To(HaveEach(HaveField("MetricSeconds", BeNumerically(">", 1))), "leaders were asked for their own metric too")
+		Expect(r.Requests.ByClient).To(And(HaveKey("operator"), HaveKey("karpenter"), HaveKey("kube-system")))
 	}, SpecTimeout(buildTimeout+stageTimeout))
 
 	It("goes all the way back when the new controller gets no instance", func(ctx SpecContext) {

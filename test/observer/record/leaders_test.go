@@ -157,6 +157,15 @@ func TestMetricProvesNothingAboutTheTimeAfterIt(t *testing.T) {
 	s.Expect(s.report().TwoLeaderSeconds).To(BeZero())
 }
 
+func TestMetricOfTheLeaderIsReported(t *testing.T) {
+	s := led(t)
+	for range 4 {
+		s.after("250ms")
+		s.now(s.sampled(blue, true))
+	}
+	s.Expect(s.report().Leaders).To(ConsistOf(HaveField("MetricSeconds", BeNumerically("~", 0.74, 0.001))))
+}
+
 func TestPodThatDoesNotAnswerLeadsByNoMetric(t *testing.T) {
 	s := led(t)
 	s.now(s.sampled(green, true))

@@ -66,7 +66,9 @@ func leadersOf(terms []term) []report.Leader {
 		if !ok {
 			i = len(out)
 			at[t.by.UID] = i
-			out = append(out, report.Leader{Pod: t.by.Key.String(), Version: t.by.Version, Release: t.by.Release})
+			out = append(out, report.Leader{
+				Pod: t.by.Key.String(), Version: t.by.Version, Release: t.by.Release, MetricSeconds: seconds(total(t.by.metric.list())),
+			})
 		}
 		out[i].Seconds = seconds(out[i].Seconds + t.seconds())
 	}

@@ -92,6 +92,9 @@ type Leader struct {
 	Version string  `json:"version"`
 	Release string  `json:"release"`
 	Seconds float64 `json:"seconds"`
+	// MetricSeconds is how long its own metric was seen to say so. It is a little less than Seconds, or the metric could
+	// not be read.
+	MetricSeconds float64 `json:"metricSeconds"`
 }
 
 // Kinds of violations.
