@@ -32,10 +32,10 @@ func (*Phase) Name() v1alpha1.PhaseName { return v1alpha1.PhaseTag }
 
 // Run implements engine.Phase.
 func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	if run.Spec.AWS == nil {
+	if run.Spec.AWS == nil && len(run.Status.Tags) == 0 {
 		return engine.Skip("spec.aws is not set: nothing in AWS is read or written")
 	}
-	c, err := p.Cloud(ctx, run.Spec.AWS.Region)
+	c, err := p.client(ctx, run)
 	if err != nil {
 		return engine.FromError(err)
 	}
@@ -66,21 +66,32 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	return engine.Wait(0, "Tagging", "tagging %d of %d subnets and security groups", len(run.Status.Tags), len(ids))
 }
 
-// write adds the tags that status lists.
+// write adds the tags that status lists. One that somebody else has added since with another value is his, and leaves the list.
 func (p *Phase) write(ctx context.Context, run *v1alpha1.KarpenterUpgrade, c cloud.Client) engine.Outcome {
-	ids, first := resourcesOf(run.Status.Tags), run.Status.Tags[0]
-	if err := c.Tag(ctx, ids, first.Key, first.Value); err != nil {
+	first := run.Status.Tags[0]
+	has, err := c.Tags(ctx, resourcesOf(run.Status.Tags))
+	if err != nil {
 		return engine.FromError(err)
+	}
+	run.Status.Tags = slices.DeleteFunc(slices.Clone(run.Status.Tags), func(t v1alpha1.ResourceTag) bool {
+		value, there := has[t.Resource][t.Key]
+		return there && value != t.Value
+	})
+	ids := resourcesOf(run.Status.Tags)
+	if lacking := resourcesOf(missing(ids, has, first.Key, first.Value)); len(lacking) > 0 {
+		if err := c.Tag(ctx, lacking, first.Key, first.Value); err != nil {
+			return engine.FromError(err)
+		}
 	}
 	return engine.Done("tagged %s=%s: %s", first.Key, first.Value, strings.Join(ids, ", "))
 }
 
 // Undo implements engine.Phase. A tag whose value somebody changed since is not ours any more and stays.
 func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	if len(run.Status.Tags) == 0 || run.Spec.AWS == nil {
+	if len(run.Status.Tags) == 0 {
 		return engine.Done("no tag was added")
 	}
-	c, err := p.Cloud(ctx, run.Spec.AWS.Region)
+	c, err := p.client(ctx, run)
 	if err != nil {
 		return engine.FromError(err)
 	}
@@ -90,6 +101,14 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 	}
 	run.Status.Tags = nil
 	return engine.Done("removed tag %s=%s from %s", first.Key, first.Value, strings.Join(ids, ", "))
+}
+
+// client works in the region of the spec, or in the environment's where spec.aws was removed after tags had been written down.
+func (p *Phase) client(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (cloud.Client, error) {
+	if run.Spec.AWS == nil {
+		return p.Cloud(ctx, "")
+	}
+	return p.Cloud(ctx, run.Spec.AWS.Region)
 }
 
 func clusterName(run *v1alpha1.KarpenterUpgrade) (string, error) {
