@@ -50,12 +50,12 @@ func TestPodsOnLaunchedNodes(t *testing.T) {
 	r.Expect(err).NotTo(HaveOccurred())
 
 	r.apply(fakePod("quick", "a", "b"))
-	r.eventually(r.startDelay("quick"), soon).Should(And(BeNumerically(">=", 0), BeNumerically("<", 4*time.Second)))
+	r.eventually(r.startDelay("quick"), soon).Should(And(BeNumerically(">=", 0), BeNumerically("<", 15*time.Second)))
 	r.apply(fakePod("patient", kwok.StartDelay, "6s"))
 	r.apply(fakePod("never", kwok.Ready, "never"))
 	r.eventually(r.startDelay("patient"), soon).Should(BeNumerically(">=", 5*time.Second))
 
-	settings.Pace.PodStart = kwok.Between(8*time.Second, 8*time.Second)
+	settings.Pace.PodStart = kwok.Between(20*time.Second, 20*time.Second)
 	settings.LaunchDelay.Duration = 45 * time.Second
 	r.Expect(r.sb.SetSettings(t.Context(), settings)).To(Succeed())
 	r.Expect(r.sb.Settings(t.Context())).To(Equal(settings))
@@ -63,7 +63,7 @@ func TestPodsOnLaunchedNodes(t *testing.T) {
 	r.Expect(err).NotTo(HaveOccurred())
 	r.Expect(aws.LaunchDelay.Duration).To(Equal(45 * time.Second))
 	r.apply(fakePod("slow", "a", "b"))
-	r.eventually(r.startDelay("slow"), soon).Should(BeNumerically(">=", 7*time.Second))
+	r.eventually(r.startDelay("slow"), soon).Should(BeNumerically(">=", 19*time.Second))
 	r.Expect(r.pod("default", "never")().Status.Phase).To(Equal(corev1.PodPending))
 
 	r.apply(`

@@ -103,7 +103,7 @@ func (c *Cluster) start(ctx context.Context) error {
 	if err := errors.Join(
 		c.run(ctx, "kube-controller-manager", controllerManagerArgs(l, s)),
 		c.run(ctx, "kube-scheduler", schedulerArgs(l)),
-		c.run(ctx, "kwok", kwokArgs(l)),
+		c.runKWOK(ctx),
 	); err != nil {
 		return err
 	}
@@ -124,7 +124,26 @@ func (c *Cluster) run(ctx context.Context, name string, args []string) error {
 	if err != nil {
 		return err
 	}
-	return c.supervisor.Start(ctx, name, path, args)
+	return c.supervisor.Start(ctx, Program{Name: name, Path: path, Args: args})
+}
+
+func (c *Cluster) runKWOK(ctx context.Context) error {
+	path, err := c.cfg.Program("kwok")
+	if err != nil {
+		return err
+	}
+	config, err := c.RESTConfig(kwokUser)
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("connecting to the API server: %w", err)
+	}
+	return c.supervisor.Start(ctx, Program{
+		Name: "kwok", Path: path, Args: kwokArgs(c.layout),
+		BeforeRestart: func(ctx context.Context) error { return releaseNodes(ctx, client) },
+	})
 }
 
 func (c *Cluster) awaitAPIServer(ctx context.Context) error {

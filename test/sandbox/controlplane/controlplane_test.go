@@ -2,17 +2,24 @@ package controlplane
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 )
 
 func testLayout(dir string) layout {
@@ -79,14 +86,41 @@ func TestKubeconfigIsForTheServerAskedFor(t *testing.T) {
 	g.Expect(config.CAData).To(Equal(id.ca.CertPEM))
 }
 
+func TestKWOKsNodesAreReleasedAndNoOthers(t *testing.T) {
+	g := NewWithT(t)
+	lease := func(name, holder string) *coordinationv1.Lease {
+		return &coordinationv1.Lease{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: corev1.NamespaceNodeLease},
+			Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: ptr.To[int32](40)},
+		}
+	}
+	client := fake.NewClientset(lease("host-1", "host-1"), lease("ip-10-0-0-1", "sandbox_1234"))
+	g.Expect(releaseNodes(t.Context(), client)).To(Succeed())
+	holder := func(name string) *string {
+		l, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(t.Context(), name, metav1.GetOptions{})
+		g.Expect(err).NotTo(HaveOccurred())
+		return l.Spec.HolderIdentity
+	}
+	g.Expect(holder("host-1")).To(HaveValue(Equal("host-1")))
+	g.Expect(holder("ip-10-0-0-1")).To(BeNil())
+}
+
 func TestSupervisorStartsAgainWhatEnds(t *testing.T) {
 	g := NewWithT(t)
 	logs := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	s := NewSupervisor(logs, clock.RealClock{})
-	g.Expect(s.Start(ctx, "steady", "/bin/sleep", []string{"600"})).To(Succeed())
-	g.Expect(s.Start(ctx, "failing", "/bin/sh", []string{"-c", "echo going down; exit 3"})).To(Succeed())
-	g.Expect(s.Start(ctx, "missing", filepath.Join(logs, "no-such-program"), nil)).To(Succeed())
+	var prepared atomic.Int32
+	for _, p := range []Program{
+		{Name: "steady", Path: "/bin/sleep", Args: []string{"600"}, BeforeRestart: func(context.Context) error {
+			prepared.Add(1)
+			return errors.New("not ready")
+		}},
+		{Name: "failing", Path: "/bin/sh", Args: []string{"-c", "echo going down; exit 3"}},
+		{Name: "missing", Path: filepath.Join(logs, "no-such-program")},
+	} {
+		g.Expect(s.Start(ctx, p)).To(Succeed())
+	}
 
 	component := func(name string) func() Component {
 		return func() Component {
@@ -112,6 +146,8 @@ func TestSupervisorStartsAgainWhatEnds(t *testing.T) {
 	g.Expect(s.Restart("steady")).To(Succeed())
 	g.Eventually(component("steady"), 20*time.Second).Should(And(
 		HaveField("Restarts", 1), HaveField("PID", And(BeNumerically(">", 0), Not(Equal(before.PID))))))
+	g.Expect(prepared.Load()).To(Equal(int32(1)), "once before the second start")
+	g.Expect(os.ReadFile(filepath.Join(logs, "steady.log"))).To(ContainSubstring("preparing the restart of steady: not ready"))
 	g.Expect(s.Restart("unknown")).To(MatchError("there is no component unknown"))
 
 	last := component("steady")()

@@ -52,27 +52,46 @@ func NewSupervisor(logs string, clk clock.Clock) *Supervisor {
 	return &Supervisor{logs: logs, clock: clk, processes: map[string]*process{}}
 }
 
-// Start runs a program under a name until ctx ends.
-func (s *Supervisor) Start(ctx context.Context, name, path string, args []string) error {
-	log, err := os.OpenFile(filepath.Join(s.logs, name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+// Program is what a supervisor runs.
+type Program struct {
+	Name, Path string
+	Args       []string
+	// BeforeRestart is called before each start but the first; its error is logged and the start made all the same.
+	BeforeRestart func(ctx context.Context) error
+}
+
+// Start runs a program until ctx ends.
+func (s *Supervisor) Start(ctx context.Context, program Program) error {
+	log, err := os.OpenFile(filepath.Join(s.logs, program.Name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return fmt.Errorf("starting %s: %w", name, err)
+		return fmt.Errorf("starting %s: %w", program.Name, err)
 	}
-	p := &process{status: Component{Name: name}, kill: make(chan struct{}, 1)}
+	p := &process{status: Component{Name: program.Name}, kill: make(chan struct{}, 1)}
 	s.mu.Lock()
-	s.processes[name] = p
+	s.processes[program.Name] = p
 	s.mu.Unlock()
 	s.wg.Go(func() {
 		defer log.Close()
-		for ctx.Err() == nil {
-			s.runOnce(ctx, p, path, args, log)
-			select {
-			case <-ctx.Done():
-			case <-s.clock.After(restartDelay):
-			}
-		}
+		s.keepRunning(ctx, p, program, log)
 	})
 	return nil
+}
+
+func (s *Supervisor) keepRunning(ctx context.Context, p *process, program Program, log io.Writer) {
+	for {
+		s.runOnce(ctx, p, program, log)
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.clock.After(restartDelay):
+		}
+		if program.BeforeRestart == nil {
+			continue
+		}
+		if err := program.BeforeRestart(ctx); err != nil {
+			fmt.Fprintf(log, "sandbox: preparing the restart of %s: %v\n", program.Name, err)
+		}
+	}
 }
 
 // Restart ends a process, which is then started again.
@@ -142,10 +161,10 @@ func (s *Supervisor) Components() []Component {
 	return list
 }
 
-func (s *Supervisor) runOnce(ctx context.Context, p *process, path string, args []string, log io.Writer) {
+func (s *Supervisor) runOnce(ctx context.Context, p *process, program Program, log io.Writer) {
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd := exec.CommandContext(runCtx, path, args...)
+	cmd := exec.CommandContext(runCtx, program.Path, program.Args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = []string{"HOME=/", "PATH=" + os.Getenv("PATH")}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
