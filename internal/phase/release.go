@@ -188,18 +188,19 @@ func (k *Kit) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32, m
 	return k.Patch(ctx, d, after)
 }
 
-// RemoveGreen uninstalls the second release, if it is there and the run made it.
-func (k *Kit) RemoveGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error {
+// RemoveGreen uninstalls the second release if the run made it. Foreign says that it is there and somebody else's: it is left
+// alone.
+func (k *Kit) RemoveGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (foreign bool, err error) {
 	plan := run.Status.Plan
 	r, err := k.Releases.Get(ctx, plan.Namespace, plan.GreenRelease)
 	if errors.Is(err, release.ErrNotFound) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if r.Labels[v1alpha1.LabelRun] != run.Name {
-		return fault.NewTerminal(fmt.Errorf("release %s/%s was not made by this run: it is left alone", r.Namespace, r.Name))
+		return true, nil
 	}
-	return k.Releases.Uninstall(ctx, r.Namespace, r.Name)
+	return false, k.Releases.Uninstall(ctx, r.Namespace, r.Name)
 }

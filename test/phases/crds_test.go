@@ -11,8 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
 )
 
 // Names of Karpenter's CRDs. 1.14.1 has the last two as well.
@@ -153,14 +151,4 @@ func blueConversion() *apiextensionsv1.CustomResourceConversion {
 			},
 		},
 	}
-}
-
-// schemaOf is what a chart's CRD says, to compare with what a cluster has.
-func schemaOf(chart *release.Chart, name string) []apiextensionsv1.CustomResourceDefinitionVersion {
-	for i := range chart.CRDs {
-		if chart.CRDs[i].Name == name {
-			return chart.CRDs[i].Spec.Versions
-		}
-	}
-	return nil
 }

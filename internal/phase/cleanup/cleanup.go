@@ -18,6 +18,7 @@ import (
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/freeze"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/handover"
@@ -120,7 +121,11 @@ func (p *Phase) removeGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("release %s/%s is being removed", plan.Namespace, plan.GreenRelease), p.RemoveGreen(ctx, run)
+	foreign, err := p.RemoveGreen(ctx, run)
+	if err == nil && foreign {
+		err = fault.NewTerminal(fmt.Errorf("release %s/%s was not made by this run: helm uninstall -n %s %s", plan.Namespace, plan.GreenRelease, plan.Namespace, plan.GreenRelease))
+	}
+	return fmt.Sprintf("release %s/%s is being removed", plan.Namespace, plan.GreenRelease), err
 }
 
 // lead waits until green's pods are gone and a pod of the original release leads.

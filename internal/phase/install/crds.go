@@ -22,8 +22,8 @@ func (p *Phase) ensureCRDs(ctx context.Context, run *v1alpha1.KarpenterUpgrade) 
 	if err != nil {
 		return false, "", err
 	}
-	if err := p.record(ctx, run, chart.CRDs); err != nil {
-		return false, "", err
+	if len(run.Status.CRDs) == 0 {
+		return false, fmt.Sprintf("CustomResourceDefinitions that are to be changed: %d", len(chart.CRDs)), p.record(ctx, run, chart.CRDs)
 	}
 	if namespace, name, ok := strings.Cut(run.Status.Plan.CRDRelease, "/"); ok {
 		done, err := p.upgradeCRDRelease(ctx, run, chart, namespace, name)
@@ -44,19 +44,22 @@ func (p *Phase) ensureCRDs(ctx context.Context, run *v1alpha1.KarpenterUpgrade) 
 	return p.established(ctx, chart.CRDs)
 }
 
-// record writes down, before the first change, which CRDs were there.
+// record writes down, in a step of its own before the first change, which CRDs were there. It fails when one of them could
+// not become the target's, so that either all of them change or none.
 func (p *Phase) record(ctx context.Context, run *v1alpha1.KarpenterUpgrade, crds []apiextensionsv1.CustomResourceDefinition) error {
-	if len(run.Status.CRDs) > 0 {
-		return nil
-	}
+	var found []v1alpha1.CRDChange
 	for i := range crds {
 		current := &apiextensionsv1.CustomResourceDefinition{}
 		err := p.Live.Get(ctx, client.ObjectKey{Name: crds[i].Name}, current)
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("reading CustomResourceDefinition %s: %w", crds[i].Name, err)
 		}
-		run.Status.CRDs = append(run.Status.CRDs, v1alpha1.CRDChange{Name: crds[i].Name, UID: current.UID, Created: err != nil})
+		if err := keepsStored(current, &crds[i]); err != nil {
+			return err
+		}
+		found = append(found, v1alpha1.CRDChange{Name: crds[i].Name, UID: current.UID, Created: err != nil})
 	}
+	run.Status.CRDs = found
 	return nil
 }
 
@@ -95,8 +98,8 @@ func (p *Phase) ensureCRD(ctx context.Context, target *apiextensionsv1.CustomRes
 	if err != nil {
 		return false, fmt.Errorf("reading CustomResourceDefinition %s: %w", target.Name, err)
 	}
-	if lost := lostVersion(current, target); lost != "" {
-		return false, fault.NewTerminal(fmt.Errorf("CustomResourceDefinition %s: objects are stored as %s, which the target does not have", target.Name, lost))
+	if err := keepsStored(current, target); err != nil {
+		return false, err
 	}
 	want := current.DeepCopy()
 	want.Spec = *target.Spec.DeepCopy()
@@ -113,14 +116,15 @@ func (p *Phase) ensureCRD(ctx context.Context, target *apiextensionsv1.CustomRes
 	return want.ResourceVersion != current.ResourceVersion, nil // the API server keeps the version of what did not change
 }
 
-func lostVersion(current, target *apiextensionsv1.CustomResourceDefinition) string {
+// keepsStored fails when the target lacks a version that objects may be stored in.
+func keepsStored(current, target *apiextensionsv1.CustomResourceDefinition) error {
 	for _, stored := range current.Status.StoredVersions {
 		has := slices.ContainsFunc(target.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool { return v.Name == stored })
 		if !has {
-			return stored
+			return fault.NewTerminal(fmt.Errorf("CustomResourceDefinition %s: objects are stored as %s, which the target does not have", target.Name, stored))
 		}
 	}
-	return ""
+	return nil
 }
 
 // established says that the API server serves all the target's CRDs.

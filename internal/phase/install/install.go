@@ -116,8 +116,12 @@ func (p *Phase) green(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (rele
 // taking fields from objects that have them would lose data.
 func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	plan := run.Status.Plan
-	if err := p.RemoveGreen(ctx, run); err != nil {
+	foreign, err := p.RemoveGreen(ctx, run)
+	if err != nil {
 		return engine.FromError(err)
+	}
+	if foreign {
+		return engine.Done("release %s/%s was not made by this run, and is left alone", plan.Namespace, plan.GreenRelease)
 	}
 	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.GreenRelease)
 	if err != nil {
