@@ -19,7 +19,9 @@ func TestUndoOfBackupBringsBackWhatIsMissingAndNothingElse(t *testing.T) {
 	pool, class := w.nodePool("general"), w.nodeClass("default")
 	w.ok(w.api.Delete(w.ctx(), pool.DeepCopy()))
 	w.ok(w.api.Delete(w.ctx(), class.DeepCopy()))
-	change(w, other, func(o *unstructured.Unstructured) { _ = unstructured.SetNestedField(o.Object, int64(50), "spec", "weight") })
+	change(w, other, func(o *unstructured.Unstructured) {
+		_ = unstructured.SetNestedField(o.Object, int64(50), "spec", "weight")
+	})
 	w.ok(w.api.Delete(w.ctx(), phase.Object(phase.NodeClaimKind, "n1")))
 
 	w.Expect(w.step(p.Undo).Message).To(Equal("restored EC2NodeClass/default, NodePool/general"))

@@ -174,13 +174,13 @@ func TestACanaryThatTakesTooLongFailsWithWhatItWaitedFor(t *testing.T) {
 }
 
 func TestObjectsOfUsersWithTheNameOfACanary(t *testing.T) {
-	for kind, make := range map[string]func(w *world) client.Object{
+	for kind, theirsIn := range map[string]func(w *world) client.Object{
 		"NodePool": func(w *world) client.Object {
 			o := w.object(blueNodePool)
 			o.SetName(canaryName)
 			return o
 		},
-		"Deployment": func(w *world) client.Object {
+		"Deployment": func(*world) client.Object {
 			labels := map[string]string{"app": "theirs"}
 			return &appsv1.Deployment{
 				ObjectMeta: metav1.ObjectMeta{Namespace: operatorNS, Name: canaryName},
@@ -192,7 +192,7 @@ func TestObjectsOfUsersWithTheNameOfACanary(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			w, p := canaryWorld(t)
-			theirs := make(w)
+			theirs := theirsIn(w)
 			w.ok(w.api.Create(w.ctx(), theirs))
 			out := w.step(p.Run)
 			w.Expect(out.Kind).To(Equal(engine.KindFail))

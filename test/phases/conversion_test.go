@@ -25,12 +25,11 @@ import (
 // as can be: objects only change their version.
 func (w *world) convert() {
 	w.t.Helper()
-	certificate := w.certificate()
+	certificate, ca := w.certificate()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(answerConversion))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	server.StartTLS()
 	w.t.Cleanup(server.Close)
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})
 	for _, name := range []string{nodePoolCRD, nodeClaimCRD, nodeClassCRD} {
 		change(w, w.crd(name), func(c *apiextensionsv1.CustomResourceDefinition) {
 			c.Spec.Conversion.Webhook.ClientConfig = &apiextensionsv1.WebhookClientConfig{URL: &server.URL, CABundle: ca}
@@ -38,8 +37,8 @@ func (w *world) convert() {
 	}
 }
 
-// certificate is a certificate for 127.0.0.1 that is its own authority.
-func (w *world) certificate() tls.Certificate {
+// certificate is a certificate for 127.0.0.1 that is its own authority, and as such in PEM.
+func (w *world) certificate() (pair tls.Certificate, ca []byte) {
 	w.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	w.ok(err)
@@ -51,7 +50,7 @@ func (w *world) certificate() tls.Certificate {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	w.ok(err)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 func answerConversion(out http.ResponseWriter, in *http.Request) {
@@ -71,6 +70,11 @@ func answerConversion(out http.ResponseWriter, in *http.Request) {
 		response.ConvertedObjects = append(response.ConvertedObjects, runtime.RawExtension{Object: o})
 	}
 	review.Request, review.Response = nil, response
+	answer, err := json.Marshal(review)
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	out.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(out).Encode(review)
+	_, _ = out.Write(answer)
 }

@@ -77,13 +77,33 @@ func setup(ctx context.Context, config *rest.Config) (func(), error) {
 	return stop, nil
 }
 
-// serveCharts packages Karpenter's charts out of its modules and serves them on loopback.
+// serveCharts serves Karpenter's charts on loopback.
 func serveCharts(ctx context.Context) (stop func(), err error) {
 	dir, err := os.MkdirTemp("", "charts-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	packages, err := packageCharts(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop = context.WithCancel(ctx)
+	go func() { _ = charts.Serve(ctx, listener) }()
+	shared.registry = listener.Addr().String()
+	if err := charts.Push(shared.registry, packages); err != nil {
+		stop()
+		return nil, err
+	}
+	return stop, nil
+}
+
+// packageCharts packages Karpenter's charts out of its modules.
+func packageCharts(ctx context.Context, dir string) ([]string, error) {
 	root, err := binaries.FindRoot("")
 	if err != nil {
 		return nil, err
@@ -109,22 +129,7 @@ func serveCharts(ctx context.Context) (stop func(), err error) {
 			return nil, err
 		}
 	}
-	packages, err := charts.List(dir)
-	if err != nil {
-		return nil, err
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	ctx, stop = context.WithCancel(ctx)
-	go func() { _ = charts.Serve(ctx, listener) }()
-	shared.registry = listener.Addr().String()
-	if err := charts.Push(shared.registry, packages); err != nil {
-		stop()
-		return nil, err
-	}
-	return stop, nil
+	return charts.List(dir)
 }
 
 // repository is where the tests' charts are.

@@ -86,7 +86,9 @@ func TestASingletonThatCannotSurgeIsEvicted(t *testing.T) {
 	w, p := migrateWorld(t)
 	w.node("a", "general")
 	db := w.workload(shopNS, "db", "a")
-	change(w, db.deployment, func(d *appsv1.Deployment) { d.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType} })
+	change(w, db.deployment, func(d *appsv1.Deployment) {
+		d.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
+	})
 	db.rolledOut()
 	before := db.restarts()
 	w.begun(p)

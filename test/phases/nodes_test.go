@@ -116,7 +116,9 @@ func (a *afterList[T]) List(ctx context.Context, list client.ObjectList, opts ..
 }
 
 // claimOf is an empty object to read the NodeClaim of a node into.
-func (w *world) claimOf(node string) *unstructured.Unstructured { return phase.Object(phase.NodeClaimKind, node) }
+func (w *world) claimOf(node string) *unstructured.Unstructured {
+	return phase.Object(phase.NodeClaimKind, node)
+}
 
 // readyButFor plays Karpenter, which has not found one object ready.
 func (w *world) readyButFor(name string) func() {

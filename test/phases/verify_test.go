@@ -49,13 +49,15 @@ func TestVerifyIsDoneAfterASoakWithNothingWrong(t *testing.T) {
 func TestWhateverIsWrongBeginsTheSoakAnew(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spoil, mend func(w *world)
-		says         string
+		says        string
 	}{
 		"nobody leads": {
 			func(w *world) { w.hold("") }, (*world).elect, "no pod of release karpenter/karpenter-green leads",
 		},
 		"a NodePool is not Ready": {
-			func(w *world) { w.condition(phase.NodePoolKind, "general-green", "Ready", "False", "NodeClassNotReady") }, (*world).ready,
+			func(w *world) {
+				w.condition(phase.NodePoolKind, "general-green", "Ready", "False", "NodeClassNotReady")
+			}, (*world).ready,
 			"NodePool general-green is not Ready: NodeClassNotReady",
 		},
 		"a green node drifts": {
