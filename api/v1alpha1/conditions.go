@@ -47,6 +47,8 @@ const (
 	ReasonPermissionDenied = "PermissionDenied"
 	// ReasonNodesBlocked is the reason of a migration in which every node that is left is blocked.
 	ReasonNodesBlocked = "NodesBlocked"
+	// ReasonCleanupBlocked is the reason of a run whose Cleanup waits for a person: there is no way back from it.
+	ReasonCleanupBlocked = "CleanupBlocked"
 	// ReasonEnded is the reason of a run that has ended.
 	ReasonEnded = "Ended"
 	// ReasonFloorPassed is the reason of a run that has passed its rollback floor.

@@ -147,6 +147,16 @@ func TestWhatIsToBeDoneIsWrittenBeforeItIsDone(t *testing.T) {
 	g.Expect(f.condition("RollbackPossible")).To(Equal("True BeforeRollbackFloor"))
 }
 
+func TestARunBeyondTheFloorThatWaitsForAPersonIsStalled(t *testing.T) {
+	g, f := NewWithT(t), newFixture(v1alpha1.ModeRun)
+	f.cleanup.run = []Outcome{Blocked(v1alpha1.ReasonCleanupBlocked, "remove it"), Done("done")}
+	f.steps(t.Context(), 8)
+	g.Expect(f.condition("Stalled")).To(Equal("True CleanupBlocked"))
+	g.Expect(f.condition("RollbackPossible")).To(Equal("False RollbackFloorPassed"))
+	f.steps(t.Context(), 2)
+	g.Expect(f.condition("Ready")).To(Equal("True Succeeded"))
+}
+
 func TestPlanNeverGoesBeyondPreflight(t *testing.T) {
 	g, f := NewWithT(t), newFixture(v1alpha1.ModePlan)
 	f.preflight.run = []Outcome{Blocked(v1alpha1.ReasonPreflightBlocked, "no chart"), Done("plan"), Done("plan")}

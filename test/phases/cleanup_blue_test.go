@@ -125,7 +125,7 @@ func TestAGreenReleaseOfSomebodyElseBlocksCleanup(t *testing.T) {
 	w.play()
 	for range 2 {
 		out := w.step(p.Run)
-		w.Expect(out.Kind).To(Equal(engine.KindBlocked), "there is no way back from here, so nothing fails")
+		w.Expect(out).To(And(HaveField("Kind", engine.KindBlocked), HaveField("Reason", v1alpha1.ReasonCleanupBlocked)), "nothing fails from here on")
 		w.Expect(out.Message).To(Equal("release karpenter/karpenter-green was not made by this run: helm uninstall -n karpenter karpenter-green"))
 	}
 	w.Expect(w.helmRelease(greenRelease).Status).To(Equal("deployed"))
@@ -135,6 +135,24 @@ func TestAGreenReleaseOfSomebodyElseBlocksCleanup(t *testing.T) {
 	w.killGreen()
 	w.play()
 	w.drive(p.Run)
+}
+
+func TestAMarkThatCannotBeReadBlocksCleanup(t *testing.T) {
+	w, p := upgradedWorld(t)
+	mark := w.nodePool("general-green").GetAnnotations()[v1alpha1.AnnotationBudgets]
+	spoil := func(value string) {
+		change(w, w.nodePool("general-green"), func(o *unstructured.Unstructured) {
+			_ = unstructured.SetNestedField(o.Object, value, "metadata", "annotations", v1alpha1.AnnotationBudgets)
+		})
+	}
+	spoil("[{")
+	out := w.driveTo(engine.KindBlocked, p.Run)
+	w.Expect(out.Reason).To(Equal(v1alpha1.ReasonCleanupBlocked))
+	w.Expect(out.Message).To(ContainSubstring("NodePool general-green: its annotation karpenter-upgrade.dev/disruption is damaged"))
+
+	spoil(mark)
+	w.drive(p.Run)
+	w.Expect(w.marked()).To(BeEmpty())
 }
 
 func TestThereIsNoWayBackFromCleanup(t *testing.T) {

@@ -44,19 +44,28 @@ type part func(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (waits strin
 
 // Run implements engine.Phase. Each part observes whether it is done, so the order holds after a restart too.
 func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	for _, do := range []part{p.upgrade, p.bluePods, p.removeGreen, p.lead, p.nodePools, p.nodeClasses, p.marks} {
+	for _, do := range []part{p.upgrade, p.bluePods, p.removeGreen, p.lead, p.nodePools, p.nodeClasses} {
 		waits, err := do(ctx, run)
 		if err != nil {
-			out := engine.FromError(err)
-			if out.Kind == engine.KindFail {
-				out.Kind, out.After = engine.KindBlocked, time.Minute
-			}
-			return out
+			return blocked(engine.FromError(err))
 		}
 		if waits != "" {
 			return engine.Wait(look, "CleaningUp", "%s", waits)
 		}
 	}
+	return p.marks(ctx, run)
+}
+
+// blocked lets what would be a failure anywhere else wait for a person.
+func blocked(out engine.Outcome) engine.Outcome {
+	if out.Kind == engine.KindFail {
+		out.Kind, out.Reason, out.After = engine.KindBlocked, v1alpha1.ReasonCleanupBlocked, time.Minute
+	}
+	return out
+}
+
+// finished says that all parts are done.
+func finished(run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	return engine.Done("release %s/%s is at %s, and nothing of the run is left", run.Status.Plan.Namespace, run.Status.Plan.Release, run.Spec.Target.Version)
 }
 
@@ -219,15 +228,15 @@ func (p *Phase) delete(ctx context.Context, kind schema.GroupVersionKind, name s
 }
 
 // marks takes back what is left of the run's marks, on nodes of NodePools that were not replaced too.
-func (p *Phase) marks(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
+func (p *Phase) marks(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	for _, r := range []engine.Releaser{
 		&nodepools.Phase{Kit: p.Kit}, &migrate.Phase{Kit: p.Kit}, &freeze.Phase{Kit: p.Kit}, &handover.Phase{Kit: p.Kit},
 	} {
 		if out := r.Release(ctx, run); out.Kind != engine.KindDone {
-			return out.Message, nil
+			return blocked(out)
 		}
 	}
-	return "", nil
+	return finished(run)
 }
 
 // Undo implements engine.Phase. The engine does not call it: the floor of every plan is the beginning of this phase.
