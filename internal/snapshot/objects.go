@@ -1,6 +1,8 @@
 package snapshot
 
 import (
+	"cmp"
+
 	"encoding/json"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,7 +21,7 @@ func NodeClassName(pool *unstructured.Unstructured) string {
 }
 
 // ConditionStatus is the status of a condition of an object of Karpenter; empty when it has none, or when it speaks of an
-// older generation.
+// older generation. The message says why, and is empty only where Karpenter gives neither message nor reason.
 func ConditionStatus(obj *unstructured.Unstructured, kind string) (status, message string) {
 	conditions, _, _ := unstructured.NestedSlice(obj.Object, "status", "conditions")
 	for _, c := range conditions {
@@ -28,13 +30,14 @@ func ConditionStatus(obj *unstructured.Unstructured, kind string) (status, messa
 			continue
 		}
 		if seen, ok := number(condition, "observedGeneration"); ok && seen != 0 && seen < obj.GetGeneration() {
-			return "", ""
+			return "", "Karpenter has not looked at its last change yet"
 		}
 		status, _, _ = unstructured.NestedString(condition, "status")
 		message, _, _ = unstructured.NestedString(condition, "message")
-		return status, message
+		reason, _, _ := unstructured.NestedString(condition, "reason")
+		return status, cmp.Or(message, reason)
 	}
-	return "", ""
+	return "", "Karpenter has not looked at it yet"
 }
 
 // number reads a whole number, whichever way it was decoded.

@@ -85,7 +85,7 @@ func TestTheCanaryIsProvedByAPodOnANodeThatGreenRegistered(t *testing.T) {
 		w.Expect(out.Reason).To(Equal("WaitingForCanary"))
 		w.Expect(out.Message).To(Equal("EC2NodeClass default-green: " + text))
 	}
-	says("NodePool up-canary-0 is not Ready: ")
+	says("NodePool up-canary-0 is not Ready: Karpenter has not looked at it yet")
 	w.ready()
 	says("NodePool up-canary-0 has no NodeClaim; kubectl get events -A --field-selector involvedObject.kind=NodeClaim")
 	w.claim("c1", canaryName)
@@ -112,7 +112,7 @@ func TestTheCanaryIsProvedByAPodOnANodeThatGreenRegistered(t *testing.T) {
 	w.Expect(w.gone(&appsv1.Deployment{}, operatorNS, canaryName)).To(BeTrue())
 	w.Expect(w.gone(phase.Object(phase.NodePoolKind, ""), "", canaryName)).To(BeTrue())
 	w.ok(w.api.Delete(w.ctx(), phase.Object(phase.NodeClaimKind, "c1")))
-	w.Expect(w.step(p.Run).Message).To(Equal("pods ran on nodes [c1], launched by 1.14.1"))
+	w.Expect(w.step(p.Run).Message).To(Equal("pods ran on nodes launched by 1.14.1: c1"))
 	w.Expect(w.gone(phase.Object(phase.NodePoolKind, ""), "", canaryName)).To(BeTrue(), "it is not made again")
 }
 

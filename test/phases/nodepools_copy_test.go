@@ -90,7 +90,7 @@ func TestAnOverrideThatTheAPIRefusesFailsThePhase(t *testing.T) {
 func TestGreenPoolsWaitUntilTheControllerFindsThemReady(t *testing.T) {
 	w, p := poolsWorld(t)
 	w.Expect(w.step(p.Run).Message).To(Equal("EC2NodeClass default-green was created"))
-	w.Expect(w.step(p.Run)).To(And(HaveField("Reason", "WaitingForNodeClass"), HaveField("Message", "EC2NodeClass default-green is not Ready yet: ")))
+	w.Expect(w.step(p.Run)).To(And(HaveField("Reason", "WaitingForNodeClass"), HaveField("Message", "EC2NodeClass default-green is not Ready yet: Karpenter has not looked at it yet")))
 	w.condition(phase.NodeClassKind, "default-green", "Ready", "False", "SubnetsNotFound")
 	w.Expect(w.step(p.Run).Message).To(Equal("EC2NodeClass default-green is not Ready yet: SubnetsNotFound"))
 	w.Expect(w.gone(phase.Object(phase.NodePoolKind, ""), "", "general-green")).To(BeTrue(), "a NodePool comes after its EC2NodeClass")

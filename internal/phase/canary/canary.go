@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -63,7 +64,7 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 		if left != "" {
 			return engine.Wait(look, "Removing", "proved; %s is being removed", left)
 		}
-		return engine.Done("pods ran on nodes %v, launched by %s", run.Status.Canary.Nodes, run.Spec.Target.Version)
+		return engine.Done("pods ran on nodes launched by %s: %s", run.Spec.Target.Version, strings.Join(run.Status.Canary.Nodes, ", "))
 	}
 	return p.prove(ctx, run)
 }
@@ -85,7 +86,7 @@ func (p *Phase) prove(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engin
 	}
 	slices.Sort(nodes)
 	run.Status.Canary = &v1alpha1.CanaryStatus{ProvedAt: ptr.To(metav1.NewTime(p.Clock.Now())), Nodes: slices.Compact(nodes)}
-	return engine.Wait(0, "Proved", "pods are Ready on nodes %v", run.Status.Canary.Nodes)
+	return engine.Wait(0, "Proved", "pods are Ready on %s", strings.Join(run.Status.Canary.Nodes, ", "))
 }
 
 // name of the i-th canary's objects.
