@@ -10,9 +10,11 @@ func (u *KarpenterUpgrade) Ended() bool {
 	}
 }
 
-// Active says that the run has begun to change things and has not ended.
+// Active says that the run has passed Preflight and has not ended: it changes things, or will with its next step. Preflight
+// lets a run pass only while no other is active, so there is never more than one.
 func (u *KarpenterUpgrade) Active() bool {
-	return u.Status.StartedAt != nil && !u.Ended()
+	passed := u.Step(PhasePreflight)
+	return !u.Ended() && (u.Status.StartedAt != nil || passed != nil && passed.State == StepDone)
 }
 
 // Step is the status of a phase; nil when it has none yet.
