@@ -128,7 +128,7 @@ func (o *operator) until(run string, holds func(*v1alpha1.KarpenterUpgrade) bool
 		}
 		o.w.pass(min(result.RequeueAfter, 2*time.Second))
 		return holds(u)
-	}).WithTimeout(patience).WithPolling(glance).Should(BeTrue())
+	}).WithTimeout(3 * patience).WithPolling(glance).Should(BeTrue())
 	return u
 }
 
