@@ -1,5 +1,21 @@
 package v1alpha1
 
+import (
+	"strings"
+)
+
+// maxMessage is the bound of messages in the API, in bytes: a status with a longer one is refused as a whole.
+const maxMessage = 1024
+
+// Truncate cuts a message to what the API takes. What others say, such as API servers, registries and webhooks, has no bound.
+func Truncate(s string) string {
+	const rest = "..."
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage-len(rest)], "") + rest
+}
+
 // Ended says that nothing more happens to the run.
 func (u *KarpenterUpgrade) Ended() bool {
 	switch u.Status.Phase {

@@ -68,7 +68,7 @@ func Blocked(findings []v1alpha1.Finding) bool {
 
 func finding(c Check, h Hit) v1alpha1.Finding {
 	code := c.Code
-	f := v1alpha1.Finding{Code: code, Severity: c.Severity, Objects: h.Objects, Why: h.Why, Fix: h.Fix}
+	f := v1alpha1.Finding{Code: code, Severity: c.Severity, Objects: h.Objects, Why: v1alpha1.Truncate(h.Why), Fix: v1alpha1.Truncate(h.Fix)}
 	if n := len(f.Objects); n > maxObjects {
 		f.Objects = append(slices.Clone(f.Objects[:maxObjects-1]), fmt.Sprintf("and %d more", n-maxObjects+1))
 	}

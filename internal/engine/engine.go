@@ -287,7 +287,7 @@ func afterFailure(run *v1alpha1.KarpenterUpgrade) string {
 
 // fold writes an outcome into its step.
 func (e *Engine) fold(step *v1alpha1.Step, out Outcome) {
-	step.Reason, step.Message = out.Reason, truncate(out.Message)
+	step.Reason, step.Message = out.Reason, v1alpha1.Truncate(out.Message)
 	if out.Kind != KindRetry {
 		step.RetryAt = nil
 		return
@@ -305,7 +305,7 @@ func (e *Engine) untilRetry(step *v1alpha1.Step) time.Duration {
 
 func rolledBackMessage(run *v1alpha1.KarpenterUpgrade) string {
 	if f := run.Status.Failure; f != nil {
-		return truncate(fmt.Sprintf("rolled back to Karpenter %s after %s failed: %s", run.Status.From, f.Phase, f.Message))
+		return v1alpha1.Truncate(fmt.Sprintf("rolled back to Karpenter %s after %s failed: %s", run.Status.From, f.Phase, f.Message))
 	}
 	if run.Status.StartedAt == nil {
 		return "rolled back before anything was changed"
@@ -320,14 +320,4 @@ func abortedMessage(run *v1alpha1.KarpenterUpgrade) string {
 		}
 	}
 	return "aborted before anything was changed"
-}
-
-// maxMessage is the bound of messages in the API.
-const maxMessage = 1024
-
-func truncate(s string) string {
-	if len(s) <= maxMessage {
-		return s
-	}
-	return s[:maxMessage-3] + "..."
 }

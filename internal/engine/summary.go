@@ -11,7 +11,7 @@ import (
 
 // Summarize writes the conditions from the rest of the status. It is the only place where conditions are set.
 func Summarize(run *v1alpha1.KarpenterUpgrade, now metav1.Time) {
-	run.Status.Message = truncate(run.Status.Message)
+	run.Status.Message = v1alpha1.Truncate(run.Status.Message)
 	run.Status.Nodes.Progress = fmt.Sprintf("%d/%d", run.Status.Nodes.Done, run.Status.Nodes.Total)
 	s := summarizer{run: run, now: now}
 	s.kstatus()
@@ -121,7 +121,7 @@ func (s summarizer) preflight() {
 	for i := range s.run.Status.Findings {
 		if f := &s.run.Status.Findings[i]; f.Severity == v1alpha1.SeverityBlocker {
 			s.set(v1alpha1.ConditionPreflightPassed, metav1.ConditionFalse, v1alpha1.ReasonPreflightBlocked,
-				truncate(fmt.Sprintf("%s: %s", f.Code, f.Why)))
+				v1alpha1.Truncate(fmt.Sprintf("%s: %s", f.Code, f.Why)))
 			return
 		}
 	}

@@ -78,17 +78,11 @@ const reasonOrphan = "NodeClaimMissing"
 
 // blocker says since when the same is in the way of the same.
 func (s *state) blocker(node, pod, reason, message string) v1alpha1.Blocker {
-	b := v1alpha1.Blocker{Node: node, Pod: pod, Reason: reason, Message: bounded(message), Since: metav1.NewTime(s.now).Rfc3339Copy()}
+	b := v1alpha1.Blocker{Node: node, Pod: pod, Reason: reason, Message: v1alpha1.Truncate(message), Since: metav1.NewTime(s.now).Rfc3339Copy()}
 	for _, old := range s.run.Status.Blockers {
 		if old.Node == b.Node && old.Pod == b.Pod && old.Reason == b.Reason {
 			b.Since = old.Since
 		}
 	}
 	return b
-}
-
-// bounded cuts a message to what the API takes: what admission says has no bound.
-func bounded(s string) string {
-	const longest = 1024
-	return strings.ToValidUTF8(s[:min(len(s), longest)], "")
 }
