@@ -33,6 +33,7 @@ func cleanupWorld(t *testing.T) (*world, *cleanup.Phase) {
 	w.ok(w.api.Delete(w.ctx(), w.claimOf("blue-1")))
 	w.terminate()
 	w.Expect(w.marked()).NotTo(BeEmpty())
+	w.permitted()
 	return w, &cleanup.Phase{Kit: w.kit}
 }
 

@@ -28,6 +28,7 @@ func says(part string) func(*v1alpha1.KarpenterUpgrade) bool {
 
 func TestWhatAUserSeesWhoPausesGoesOnAndRollsBack(t *testing.T) {
 	w := blueWorld(t)
+	w.permitted()
 	o := w.operateAll()
 	nodes := w.annotations()
 	w.newRun("up", func(s *v1alpha1.KarpenterUpgradeSpec) { s.Mode = v1alpha1.ModePlan })
@@ -78,6 +79,7 @@ func TestWhatAUserSeesWhoPausesGoesOnAndRollsBack(t *testing.T) {
 
 func TestWhatAUserSeesWhoAborts(t *testing.T) {
 	w := blueWorld(t)
+	w.permitted()
 	o := w.operateAll()
 	nodes := w.annotations()
 	w.newRun("up")

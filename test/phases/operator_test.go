@@ -43,7 +43,7 @@ func (w *world) operate(phases ...engine.Phase) *operator {
 // operateAll makes an operator with all phases of the product.
 func (w *world) operateAll() *operator {
 	w.t.Helper()
-	dc, err := apidiscovery.NewDiscoveryClientForConfig(shared.config)
+	dc, err := apidiscovery.NewDiscoveryClientForConfig(w.connection)
 	w.ok(err)
 	eng, err := manager.Engine(w.kit, dc)
 	w.ok(err)
@@ -53,7 +53,7 @@ func (w *world) operateAll() *operator {
 func (w *world) operator(eng *engine.Engine) *operator {
 	w.t.Helper()
 	o := &operator{w: w, recorder: events.NewFakeRecorder(1000)}
-	c, err := client.NewWithWatch(shared.config, client.Options{Scheme: manager.Scheme(), Mapper: shared.api.RESTMapper()})
+	c, err := client.NewWithWatch(w.connection, client.Options{Scheme: manager.Scheme(), Mapper: shared.api.RESTMapper()})
 	w.ok(err)
 	live := interceptor.NewClient(c, interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {

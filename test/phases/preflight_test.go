@@ -34,7 +34,7 @@ func preflightWorld(t *testing.T) *world {
 // preflight takes the phase Preflight one step on, as the operator that the world has now.
 func (w *world) preflight() *preflight.Phase {
 	w.t.Helper()
-	dc, err := apidiscovery.NewDiscoveryClientForConfig(shared.config)
+	dc, err := apidiscovery.NewDiscoveryClientForConfig(w.connection)
 	w.ok(err)
 	versions, err := catalog.Load()
 	w.ok(err)
@@ -114,7 +114,6 @@ func TestModePlanWritesNothingButTheRunsStatus(t *testing.T) {
 	config.Wrap(sent.record)
 	w.connect(config)
 	o := w.operateAll()
-	o.reconciler.Live = w.kit.Live
 
 	before := w.versions()
 	for range 3 {

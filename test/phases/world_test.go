@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -36,6 +37,8 @@ type world struct {
 	t *testing.T
 	// api talks to the API server as system:masters.
 	api client.Client
+	// connection is the operator's, as system:masters too unless a test says otherwise.
+	connection *rest.Config
 	// clock is the operator's. It stands still unless a test moves it.
 	clock *clocktesting.FakePassiveClock
 	kit   *phase.Kit
@@ -46,7 +49,7 @@ type world struct {
 func newWorld(t *testing.T, crds string) *world {
 	t.Helper()
 	now := clock.RealClock{}.Now().Truncate(time.Second)
-	w := &world{WithT: NewWithT(t), t: t, api: shared.api, clock: clocktesting.NewFakePassiveClock(now)}
+	w := &world{WithT: NewWithT(t), t: t, api: shared.api, connection: shared.config, clock: clocktesting.NewFakePassiveClock(now)}
 	live := client.WithFieldOwner(shared.api, phase.FieldOwner)
 	w.kit = &phase.Kit{
 		Client: live, Live: live, Clock: w.clock, Namespace: operatorNS,
