@@ -37,6 +37,19 @@ func TestUndoOfBackupBringsBackWhatIsMissingAndNothingElse(t *testing.T) {
 	w.Expect(w.nodePool("general").GetUID()).To(Equal(restored.GetUID()))
 }
 
+func TestUndoOfBackupLeavesWhatThePlanDoesNotName(t *testing.T) {
+	w, p := backupWorld(t)
+	other := w.object(blueNodePool)
+	other.SetName("other")
+	w.ok(w.api.Create(w.ctx(), other))
+	w.drive(p.Run)
+	w.ok(w.api.Delete(w.ctx(), other))
+	w.ok(w.api.Delete(w.ctx(), w.nodePool("general")))
+
+	w.Expect(w.step(p.Undo).Message).To(Equal("restored NodePool/general"))
+	w.Expect(w.hasPool("other")).To(BeFalse(), "its user removed it, and the run has nothing to do with it")
+}
+
 func TestUndoWithoutABackup(t *testing.T) {
 	w, p := backupWorld(t)
 	w.Expect(w.step(p.Undo)).To(And(HaveField("Kind", engine.KindDone), HaveField("Message", "no backup was written")))
@@ -50,7 +63,7 @@ func TestABackupThatIsGoneHoldsUpNoRollbackThatDoesNotNeedIt(t *testing.T) {
 
 	out := w.step(p.Undo)
 	w.Expect(out.Kind).To(Equal(engine.KindDone), out.Message)
-	w.Expect(out.Message).To(And(ContainSubstring("nothing was missing"), ContainSubstring("Secret upgrade-operator/up-backup")))
+	w.Expect(out.Message).To(Equal("nothing was missing: the backup in Secret upgrade-operator/up-backup was not needed"))
 
 	w.ok(w.api.Delete(w.ctx(), w.nodePool("general")))
 	out = w.step(p.Undo)

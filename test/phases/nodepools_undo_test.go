@@ -74,7 +74,7 @@ spec:
   replicas: 3
   template: {spec: {nodeClassRef: {group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}, requirements: []}}
 `)
-	w.run.Status.Plan.Pools = []v1alpha1.PoolPlan{{Blue: "static", Green: "static-green", NodeClass: "default-green"}}
+	w.run.Status.Plan.Pools = []v1alpha1.PoolPlan{{Blue: "general", Green: "static-green", NodeClass: "default-green"}}
 	w.claim("static-1", "static-green")
 	w.Expect(w.step(p.Undo).Reason).To(Equal("WaitingForNodeClaims"))
 	w.Expect(specOf(w.nodePool("static-green"), "limits")).To(Equal(map[string]any{"nodes": "0"}))

@@ -10,91 +10,121 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
-	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/bundle"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 )
 
-// restored are the kinds that a restore brings back, in order. NodeClaims are not among them: a NodeClaim that is created
-// anew does not get its instance back (its status is lost), and Karpenter would launch another.
-var restored = []schema.GroupVersionKind{phase.NodeClassKind, phase.NodePoolKind}
-
-// Undo implements engine.Phase: it reads the backup back and creates the EC2NodeClasses and NodePools that are missing. Those
-// that exist are left as they are, since whoever changed them since meant it.
+// Undo implements engine.Phase: see Restore.
 func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	if run.Status.Backup == nil {
 		return engine.Done("no backup was written")
 	}
-	files, err := p.Load(ctx, run)
+	created, err := p.Restore(ctx, run)
+	switch {
+	case errors.Is(err, ErrLost):
+		return engine.Fail("BackupLost", "%v", err)
+	case err != nil:
+		return engine.FromError(err)
+	case len(created) == 0:
+		return engine.Done("nothing was missing: the backup in Secret %s/%s was not needed", run.Status.Backup.Namespace, run.Status.Backup.Name)
+	default:
+		return engine.Done("restored %s", strings.Join(created, ", "))
+	}
+}
+
+// Restore creates the blue EC2NodeClasses and NodePools of the plan that are missing, as the backup has them, and names them.
+// Those that exist are left as they are, since whoever changed them since meant it, and so are all that the plan does not
+// name: the run does not touch them. The backup is read only when something is missing; when it is lost then, the error is
+// an ErrLost that says what to create by hand.
+func (p *Phase) Restore(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (created []string, err error) {
+	missing, err := p.missing(ctx, run.Status.Plan)
+	if err != nil || len(missing) == 0 {
+		return nil, err
+	}
+	saved, err := p.saved(ctx, run)
 	if errors.Is(err, ErrLost) {
-		return p.without(ctx, run.Status.Plan, err)
+		return nil, fmt.Errorf("create %s again, from Git: they are missing, and %w", strings.Join(names(missing), ", "), err)
 	}
 	if err != nil {
-		return engine.FromError(err)
+		return nil, err
 	}
-	var created []string
-	for _, kind := range restored {
-		names, err := p.restore(ctx, files, kind)
-		if err != nil {
-			return engine.FromError(err)
+	for _, m := range missing {
+		o := saved[objectPath(m.kind, m.name)]
+		if o == nil {
+			continue // it was gone before the run changed anything
 		}
-		created = append(created, names...)
+		if err := p.Live.Create(ctx, fresh(o)); err != nil && !apierrors.IsAlreadyExists(err) {
+			return created, fmt.Errorf("restoring %s %s: %w", m.kind.Kind, m.name, err)
+		}
+		created = append(created, m.String())
 	}
-	if len(created) == 0 {
-		return engine.Done("nothing was missing; the backup stays in Secret %s/%s", run.Status.Backup.Namespace, run.Status.Backup.Name)
-	}
-	return engine.Done("restored %s", strings.Join(created, ", "))
+	return created, nil
 }
 
-// without is what Undo comes to when the backup is lost: nothing, unless something of the plan is missing.
-func (p *Phase) without(ctx context.Context, plan *v1alpha1.Plan, reason error) engine.Outcome {
-	var missing []string
-	look := func(kind schema.GroupVersionKind, name string) error {
-		_, err := p.Get(ctx, kind, name)
-		if apierrors.IsNotFound(err) {
-			missing = append(missing, kind.Kind+"/"+name)
-		}
-		return client.IgnoreNotFound(err)
+func names(objects []object) []string {
+	out := make([]string, 0, len(objects))
+	for _, o := range objects {
+		out = append(out, o.String())
 	}
+	return out
+}
+
+// object names an object of Karpenter.
+type object struct {
+	kind schema.GroupVersionKind
+	name string
+}
+
+// String implements fmt.Stringer.
+func (o object) String() string { return o.kind.Kind + "/" + o.name }
+
+// missing are the blue objects of a plan that are not there, in the order in which they are restored. NodeClaims are not among
+// them: a NodeClaim that is created anew does not get its instance back (its status is lost), and Karpenter would launch another.
+func (p *Phase) missing(ctx context.Context, plan *v1alpha1.Plan) ([]object, error) {
+	wanted := make([]object, 0, len(plan.NodeClasses)+len(plan.Pools))
 	for _, class := range plan.NodeClasses {
-		if err := look(phase.NodeClassKind, class.Blue); err != nil {
-			return engine.FromError(err)
-		}
+		wanted = append(wanted, object{phase.NodeClassKind, class.Blue})
 	}
 	for _, pool := range plan.Pools {
-		if err := look(phase.NodePoolKind, pool.Blue); err != nil {
-			return engine.FromError(err)
+		wanted = append(wanted, object{phase.NodePoolKind, pool.Blue})
+	}
+	var out []object
+	for _, o := range wanted {
+		_, err := p.Get(ctx, o.kind, o.name)
+		if apierrors.IsNotFound(err) {
+			out = append(out, o)
+			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
-	if len(missing) > 0 {
-		return engine.Fail("BackupLost", "create %s again, from Git: they are missing, and %v", strings.Join(missing, ", "), reason)
-	}
-	return engine.Done("nothing was missing; %v", reason)
+	return out, nil
 }
 
-// restore creates the objects of a kind that the backup has and the cluster has not.
-func (p *Phase) restore(ctx context.Context, files []bundle.File, kind schema.GroupVersionKind) (created []string, err error) {
+// saved are the objects of the backup, by their paths in it.
+func (p *Phase) saved(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (map[string]*unstructured.Unstructured, error) {
+	if run.Status.Backup == nil {
+		return nil, fmt.Errorf("%w: none was written", ErrLost)
+	}
+	files, err := p.Load(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]*unstructured.Unstructured{}
 	for _, f := range files {
-		if !strings.HasPrefix(f.Name, objectPath(kind, "")) {
+		if !strings.HasPrefix(f.Name, objectPath(phase.NodePoolKind, "")) && !strings.HasPrefix(f.Name, objectPath(phase.NodeClassKind, "")) {
 			continue
 		}
 		o := &unstructured.Unstructured{}
 		if err := json.Unmarshal(f.Data, &o.Object); err != nil {
-			return created, fmt.Errorf("reading %s of the backup: %w", f.Name, err)
+			return nil, fmt.Errorf("reading %s of the backup: %w", f.Name, err)
 		}
-		err := p.Live.Create(ctx, fresh(o))
-		switch {
-		case apierrors.IsAlreadyExists(err):
-		case err != nil:
-			return created, fmt.Errorf("restoring %s %s: %w", kind.Kind, o.GetName(), err)
-		default:
-			created = append(created, kind.Kind+"/"+o.GetName())
-		}
+		out[f.Name] = o
 	}
-	return created, nil
+	return out, nil
 }
 
 // fresh strips from an object what the API server and controllers gave it.

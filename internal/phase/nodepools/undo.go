@@ -18,12 +18,15 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
 )
 
-// Undo implements engine.Phase: green NodePools get no further node, what runs on their nodes moves back as gently as it came,
+// Undo implements engine.Phase: once there is something to move back to, green NodePools get no further node, what runs on their nodes moves back as gently as it came,
 // and then they go. A NodePool is deleted only when it has no NodeClaim left: deleting one deletes all its nodes at once.
 func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	own, err := p.own(ctx, run)
 	if err != nil {
 		return engine.FromError(err)
+	}
+	if out := p.blueReady(ctx, run, own); out.Kind != engine.KindDone {
+		return out
 	}
 	for _, pool := range own.pools {
 		if err := p.stop(ctx, pool); err != nil {
