@@ -205,7 +205,8 @@ type Step struct {
 	// +required
 	State StepState `json:"state"`
 
-	// startedAt is when the phase began; deadlines count from here, also across restarts of the operator.
+	// startedAt is when the phase began, or was tried again after it had failed; deadlines count from here, also across restarts
+	// of the operator.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 
@@ -217,7 +218,15 @@ type Step struct {
 	// +optional
 	UndoStartedAt *metav1.Time `json:"undoStartedAt,omitempty"`
 
-	// attempts counts errors that were retried.
+	// heldSince is since when the phase has stood still for a person: paused, or blocked until somebody does something.
+	// +optional
+	HeldSince *metav1.Time `json:"heldSince,omitempty"`
+
+	// heldFor is how long the phase stood still before that. Standing still does not count against a phase's deadline.
+	// +optional
+	HeldFor *metav1.Duration `json:"heldFor,omitempty"`
+
+	// attempts counts the errors in a row that were retried.
 	// +optional
 	Attempts int32 `json:"attempts,omitempty"`
 

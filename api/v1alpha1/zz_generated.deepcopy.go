@@ -642,6 +642,15 @@ func (in *Step) DeepCopyInto(out *Step) {
 		in, out := &in.UndoStartedAt, &out.UndoStartedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.HeldSince != nil {
+		in, out := &in.HeldSince, &out.HeldSince
+		*out = (*in).DeepCopy()
+	}
+	if in.HeldFor != nil {
+		in, out := &in.HeldFor, &out.HeldFor
+		*out = new(metav1.Duration)
+		**out = **in
+	}
 	if in.RetryAt != nil {
 		in, out := &in.RetryAt, &out.RetryAt
 		*out = (*in).DeepCopy()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -25,6 +26,8 @@ const (
 	// deletionTimeout is how long a run that is being deleted may take to take its marks back before it goes all the same: a
 	// finalizer must not hang.
 	deletionTimeout = 5 * time.Minute
+	// writeTimeout bounds writing the status, also after a step that took all the time it had.
+	writeTimeout = 10 * time.Second
 )
 
 // Reconciler reconciles KarpenterUpgrades.
@@ -57,11 +60,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	before := run.DeepCopy()
 	result := r.Engine.Step(ctx, run)
-	if err := r.patchStatus(ctx, before, run); err != nil {
+	writing, cancelWriting := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancelWriting()
+	if err := r.patchStatus(writing, before, run); err != nil {
 		return ctrl.Result{}, err
 	}
 	r.report(ctx, before, run)
-	if done, err := r.finalizer(ctx, run); done || err != nil {
+	if done, err := r.finalizer(writing, run); done || err != nil {
 		return ctrl.Result{RequeueAfter: time.Millisecond}, err
 	}
 	if result.Again {
@@ -75,8 +80,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 func (r *Reconciler) finalizer(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (wrote bool, err error) {
 	before := run.DeepCopy()
 	switch {
-	case run.Ended(), r.overdue(run):
+	case run.Ended():
 		wrote = controllerutil.RemoveFinalizer(run, v1alpha1.Finalizer)
+	case r.overdue(run):
+		if wrote = controllerutil.RemoveFinalizer(run, v1alpha1.Finalizer); wrote {
+			r.Events.Eventf(before, nil, corev1.EventTypeWarning, "MarksLeft", "Delete", "%s",
+				v1alpha1.Truncate(fmt.Sprintf("let go %s after its deletion; not all marks are taken back: %s", deletionTimeout, before.Status.Message)))
+		}
 	case run.Spec.Mode == v1alpha1.ModeRun && run.DeletionTimestamp.IsZero():
 		wrote = controllerutil.AddFinalizer(run, v1alpha1.Finalizer)
 	}

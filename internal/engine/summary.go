@@ -76,7 +76,7 @@ func (s summarizer) reason() string {
 	case v1alpha1.RunQueued:
 		return v1alpha1.ReasonQueued
 	case v1alpha1.RunPaused:
-		if s.run.FailedStep() != nil {
+		if s.run.FailedStep() != nil && s.run.Spec.Mode != v1alpha1.ModePause {
 			return v1alpha1.ReasonPhaseFailed
 		}
 		return v1alpha1.ReasonPaused

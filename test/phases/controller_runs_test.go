@@ -117,6 +117,8 @@ func TestADeletedRunIsLetGoWhenItsMarksCannotBeTakenBack(t *testing.T) {
 	w.pass(10 * time.Minute)
 	o.reconcile("up")
 	w.Expect(w.hasRun("up")).To(BeFalse(), "kubectl delete does not hang for ever")
+	w.Expect(o.reported()).To(ContainElement("Warning MarksLeft let go 5m0s after its deletion; not all marks are taken back: " +
+		"taking back the marks of Freeze: the API server does not answer"))
 	w.Expect(o.reconcile("up").RequeueAfter).To(BeNumerically("<=", time.Millisecond))
 }
 

@@ -149,7 +149,7 @@ func TestAFailedPhaseIsTriedAgainAfterAPause(t *testing.T) {
 	w.Expect(w.read("up").Status.Phase).To(Equal(v1alpha1.RunPaused), "mode Run alone does not try it again")
 
 	w.setMode("up", v1alpha1.ModePause)
-	u := o.until("up", func(u *v1alpha1.KarpenterUpgrade) bool { return u.FailedStep() == nil })
+	u := o.until("up", func(u *v1alpha1.KarpenterUpgrade) bool { return u.FailedStep().HeldSince != nil })
 	w.Expect(u.Status.Message).To(Equal("paused; Freeze failed: node n1 is gone; set spec.mode: Run to try it again"))
 	w.Expect(kstatus(u)).To(Equal("Ready=False Paused, Paused=True Paused"))
 	w.setMode("up", v1alpha1.ModeRun)
