@@ -20,6 +20,8 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"oras.land/oras-go/v2/errdef"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 )
 
 // ErrDigest says that the registry serves another digest than the one asked for.
@@ -73,7 +75,7 @@ func (p *puller) pull(ctx context.Context, ref ChartRef) (*Chart, error) {
 		return nil, fmt.Errorf("pulling chart oci://%s: %w", name, err)
 	}
 	if ref.Digest != "" && ref.Digest != result.Manifest.Digest {
-		return nil, fmt.Errorf("chart oci://%s is %s, not %s: %w", name, result.Manifest.Digest, ref.Digest, ErrDigest)
+		return nil, fault.NewTerminal(fmt.Errorf("chart oci://%s is %s, not %s: %w", name, result.Manifest.Digest, ref.Digest, ErrDigest))
 	}
 	out, err := readChart(ref, result.Chart.Data)
 	if err != nil {
