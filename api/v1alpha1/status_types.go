@@ -143,7 +143,7 @@ const (
 
 // PhaseName names a phase of the plan.
 //
-// +kubebuilder:validation:Enum=Preflight;Backup;Tag;Freeze;Install;Handover;NodePools;Canary;Migrate;Verify;Cleanup
+// +kubebuilder:validation:Enum=Preflight;Backup;Freeze;Tag;Install;Handover;NodePools;Canary;Migrate;Verify;Cleanup
 type PhaseName string
 
 // The phases, in order.
@@ -152,10 +152,10 @@ const (
 	PhasePreflight PhaseName = "Preflight"
 	// PhaseBackup saves what the run may change.
 	PhaseBackup PhaseName = "Backup"
-	// PhaseTag puts the discovery tag on subnets and security groups that lack it.
-	PhaseTag PhaseName = "Tag"
 	// PhaseFreeze keeps Karpenter from disrupting blue nodes by itself.
 	PhaseFreeze PhaseName = "Freeze"
+	// PhaseTag puts the discovery tag on subnets and security groups that lack it.
+	PhaseTag PhaseName = "Tag"
 	// PhaseInstall installs the CRDs and the green release, as a standby.
 	PhaseInstall PhaseName = "Install"
 	// PhaseHandover stops blue and lets green lead.

@@ -33,8 +33,8 @@ func Engine(kit *phase.Kit, dc discovery.ServerVersionInterface) (*engine.Engine
 	return engine.New(kit.Clock,
 		&preflight.Phase{Snapshots: snapshots, Catalog: versions},
 		&backup.Phase{Kit: kit},
+		&freeze.Phase{Kit: kit}, // before Tag: more tags may make nodes drift
 		&tag.Phase{Kit: kit, Cloud: cloud.NewAWS},
-		&freeze.Phase{Kit: kit},
 		&install.Phase{Kit: kit},
 		&handover.Phase{Kit: kit},
 		&nodepools.Phase{Kit: kit},

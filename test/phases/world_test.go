@@ -80,7 +80,7 @@ func (w *world) begin(plan *v1alpha1.Plan, change ...func(*v1alpha1.KarpenterUpg
 	plan.MadeAt = w.now()
 	w.run.Status.From, w.run.Status.Plan, w.run.Status.StartedAt = blueVersion, plan, ptr.To(w.now())
 	for _, p := range []v1alpha1.PhaseName{
-		v1alpha1.PhasePreflight, v1alpha1.PhaseBackup, v1alpha1.PhaseTag, v1alpha1.PhaseFreeze, v1alpha1.PhaseInstall, v1alpha1.PhaseHandover,
+		v1alpha1.PhasePreflight, v1alpha1.PhaseBackup, v1alpha1.PhaseFreeze, v1alpha1.PhaseTag, v1alpha1.PhaseInstall, v1alpha1.PhaseHandover,
 		v1alpha1.PhaseNodePools, v1alpha1.PhaseCanary, v1alpha1.PhaseMigrate, v1alpha1.PhaseVerify, v1alpha1.PhaseCleanup,
 	} {
 		step := v1alpha1.Step{Phase: p, State: v1alpha1.StepRunning, StartedAt: ptr.To(w.now()), UndoStartedAt: ptr.To(w.now())}

@@ -32,7 +32,7 @@ const (
 
 // phases are those in which there is something to be interrupted, in order.
 var phases = []v1alpha1.PhaseName{
-	v1alpha1.PhaseBackup, v1alpha1.PhaseTag, v1alpha1.PhaseFreeze, v1alpha1.PhaseInstall, v1alpha1.PhaseHandover, v1alpha1.PhaseNodePools,
+	v1alpha1.PhaseBackup, v1alpha1.PhaseFreeze, v1alpha1.PhaseTag, v1alpha1.PhaseInstall, v1alpha1.PhaseHandover, v1alpha1.PhaseNodePools,
 	v1alpha1.PhaseCanary, v1alpha1.PhaseMigrate, v1alpha1.PhaseVerify, v1alpha1.PhaseCleanup,
 }
 
