@@ -40,6 +40,7 @@ const (
 	ReasonSingleton      = "Singleton"
 	ReasonOtherNamespace = "NamespaceLater"
 	ReasonRefused        = "EvictionRefused"
+	ReasonRestartRefused = "RestartRefused"
 )
 
 // Decision is how one pod leaves its node.

@@ -154,35 +154,39 @@ func TestAPodThatIsTerminatingIsWaitedFor(t *testing.T) {
 	w.Expect(get(w, slow, shopNS, slow.Name).DeletionGracePeriodSeconds).To(HaveValue(Equal(int64(600))), "nobody cut it short")
 }
 
-// refuseEvictions makes the API server refuse evictions of the pods of a workload, as admission webhooks of some products do.
-func (w *world) refuseEvictions(app string) {
+// refuse puts a policy in force that refuses what a rule covers unless an expression holds; probe must run into it.
+func (w *world) refuse(name string, rule admissionregistrationv1.RuleWithOperations, unless, says string, probe func() error) {
 	w.t.Helper()
 	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: "no-evictions"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
 			MatchConstraints: &admissionregistrationv1.MatchResources{
-				ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
-					Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-					Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods/eviction"}},
-				}}},
+				ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{RuleWithOperations: rule}},
 			},
-			Validations: []admissionregistrationv1.Validation{{
-				Expression: "!object.metadata.name.startsWith('" + app + "')", Message: "the database moves by itself",
-			}},
+			Validations: []admissionregistrationv1.Validation{{Expression: unless, Message: says}},
 		},
 	}
 	binding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "no-evictions"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
-			PolicyName: "no-evictions", ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+			PolicyName: name, ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
 		},
 	}
 	w.ok(w.api.Create(w.ctx(), policy))
 	w.ok(w.api.Create(w.ctx(), binding))
+	w.Eventually(probe).WithTimeout(patience).Should(MatchError(ContainSubstring(says)), "the policy is in force")
+}
+
+// refuseEvictions makes the API server refuse evictions of the pods of a workload, as admission webhooks of some products do.
+func (w *world) refuseEvictions(app string) {
+	w.t.Helper()
 	probe := w.bare(payNS, app+"-probe", "green-1")
-	w.Eventually(func() error {
+	w.refuse("no-evictions", admissionregistrationv1.RuleWithOperations{
+		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+		Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods/eviction"}},
+	}, "!object.metadata.name.startsWith('"+app+"')", "the database moves by itself", func() error {
 		return w.api.SubResource("eviction").Create(w.ctx(), probe.DeepCopy(), &policyv1.Eviction{DeleteOptions: &metav1.DeleteOptions{DryRun: []string{"All"}}})
-	}).WithTimeout(patience).Should(MatchError(ContainSubstring("the database moves by itself")), "the policy is in force")
+	})
 }
 
 func TestAnEvictionThatIsRefusedBlocksItsNodeAndNoOther(t *testing.T) {

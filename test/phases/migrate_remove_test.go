@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
-	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 )
 
 func TestANodeClaimGoesOnlyWhenTheAPIServerSaysThatTheNodeIsEmpty(t *testing.T) {
@@ -30,7 +29,8 @@ func TestANodeClaimThatCameAfterTheNodeIsNotDeleted(t *testing.T) {
 	w.node("a", "general")
 	w.ok(w.api.Delete(w.ctx(), get(w, w.claimOf("a"), "", "a")))
 	young := w.claim("a", "general")
-	w.driveTo(engine.KindRetry, p.Run)
+	w.Eventually(func() string { return w.step(p.Run).Message }).WithTimeout(patience).WithPolling(glance).Should(
+		HaveSuffix("node a: it is empty, and its NodeClaim is gone: another one has its name, so Karpenter does not remove it: kubectl delete node a"))
 	w.Expect(get(w, w.claimOf("a"), "", "a").GetUID()).To(Equal(young.GetUID()))
 }
 

@@ -5,13 +5,16 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 )
 
 const restartedAt = "kubectl.kubernetes.io/restartedAt"
@@ -130,4 +133,31 @@ func TestARolloutThatGetsNoFurtherIsReported(t *testing.T) {
 	w.step(p.Run)
 	w.Expect(w.run.Status.Blockers).To(ConsistOf(And(
 		HaveField("Reason", drain.ReasonRollingOut), HaveField("Message", "Deployment shop/cron is rolling out"))))
+}
+
+func TestARestartThatIsRefusedBlocksItsNodeAndNoOther(t *testing.T) {
+	w, p := migrateWorld(t)
+	w.node("a", "general")
+	w.node("b", "general")
+	cron := w.workload(shopNS, "cron", "a").surges()
+	web := w.workload(payNS, "web", "b", "green-1")
+	w.refuse("no-restarts", admissionregistrationv1.RuleWithOperations{
+		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Update},
+		Rule:       admissionregistrationv1.Rule{APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"deployments"}},
+	}, "object.metadata.name != 'cron'", "images must be signed", func() error {
+		d := get(w, &appsv1.Deployment{}, shopNS, "cron")
+		return w.api.Update(w.ctx(), d, client.DryRunAll)
+	})
+	w.Eventually(func() []string {
+		out := w.step(p.Run)
+		w.Expect(out.Kind).To(Equal(engine.KindWait), out.Message)
+		web.heal("green-1")
+		w.terminate()
+		return web.nodesOf()
+	}).WithTimeout(patience).WithPolling(glance).Should(HaveEach("green-1"))
+	w.step(p.Run)
+	w.Expect(w.run.Status.Blockers).To(ConsistOf(And(
+		HaveField("Node", "a"), HaveField("Reason", drain.ReasonRestartRefused),
+		HaveField("Message", And(ContainSubstring("the restart of Deployment shop/cron is refused"), ContainSubstring("images must be signed"))))))
+	w.Expect(cron.nodesOf()).To(Equal([]string{"a"}))
 }

@@ -16,7 +16,6 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 )
@@ -24,139 +23,121 @@ import (
 // annotationRestartedAt is what kubectl rollout restart writes. It is not a mark of ours: taking it back would restart again.
 const annotationRestartedAt = "kubectl.kubernetes.io/restartedAt"
 
-// evictTimeout bounds one eviction. The API server may ask for it to be tried again after ten seconds, which client-go does by
-// itself, ten times.
-const evictTimeout = 5 * time.Second
-
-// cordon makes nodes unschedulable that are not, so that what leaves one does not land on the next, and says how many it wrote.
-func (m *Mover) cordon(ctx context.Context, run *v1alpha1.KarpenterUpgrade, nodes []*corev1.Node) (written int, err error) {
-	for _, n := range nodes {
-		if n.Spec.Unschedulable || n.DeletionTimestamp != nil {
-			continue
-		}
-		after := n.DeepCopy()
-		after.Spec.Unschedulable = true
-		if after.Annotations == nil {
-			after.Annotations = map[string]string{}
-		}
-		after.Annotations[v1alpha1.AnnotationCordonedBy] = phase.Mark(run.Name, "")
-		if err := m.PatchMark(ctx, n, after); err != nil {
-			return written, err
-		}
-		if written++; written == batch {
-			break
-		}
-	}
-	return written, nil
+// action is one write to one object: an eviction or a restart by a decision, or without one the removal of an empty node.
+type action struct {
+	node     *corev1.Node
+	decision *drain.Decision
+	err      error
 }
 
-// Uncordon takes back the marks of a run on nodes: those that it cordoned are schedulable again, and only those. It is done
-// when there was nothing left to take back.
-func (m *Mover) Uncordon(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (done bool, err error) {
-	var all corev1.NodeList
-	if err := m.Client.List(ctx, &all); err != nil {
-		return false, fmt.Errorf("listing nodes: %w", err)
-	}
-	written := 0
-	for i := range all.Items {
-		after := all.Items[i].DeepCopy()
-		if !uncordon(after, run.Name) {
-			continue
-		}
-		if err := m.PatchMark(ctx, &all.Items[i], after); err != nil {
-			return false, err
-		}
-		if written++; written == batch {
-			break
-		}
-	}
-	return written == 0, nil
-}
-
-// uncordon takes back a run's marks on a node and says whether there were any.
-func uncordon(n *corev1.Node, run string) bool {
-	changed := false
-	if owner, _ := phase.SplitMark(n.Annotations[v1alpha1.AnnotationCordonedBy]); owner == run {
-		n.Spec.Unschedulable = false
-		delete(n.Annotations, v1alpha1.AnnotationCordonedBy)
-		changed = true
-	}
-	if owner, _ := phase.SplitMark(n.Annotations[v1alpha1.AnnotationDrainingSince]); owner == run {
-		delete(n.Annotations, v1alpha1.AnnotationDrainingSince)
-		changed = true
-	}
-	return changed
-}
-
-// act does what was decided: evicts, restarts, and deletes the NodeClaims of empty nodes. One failure does not keep the
-// others from being tried.
+// act does what was decided: evicts, restarts, and deletes the NodeClaims of empty nodes. A refusal, and whatever else
+// concerns one object only, makes that object stay, with the reason; it is no error and keeps no other from being tried.
 func (m *Mover) act(ctx context.Context, s *state) error {
+	todo := turn(s.todo(), s.now)
+	tried := each(ctx, len(todo), func(ctx context.Context, i int) { todo[i].err = m.do(ctx, s, &todo[i]) })
 	var errs []error
-	acted := 0
-	for _, n := range s.nodes {
-		if _, ok := draining(n, s.run.Name); !ok || n.DeletionTimestamp != nil {
+	for i := range todo {
+		a := &todo[i]
+		if !tried[i] {
+			s.asBefore(a)
 			continue
 		}
-		decisions := s.decisions[n.Name]
-		if len(decisions) == 0 {
-			errs = append(errs, m.remove(ctx, s, n))
-			continue
-		}
-		for i := range decisions {
-			if acted == batch {
-				return errors.Join(errs...)
-			}
-			switch decisions[i].Action {
-			case drain.Evict:
-				acted++
-				errs = append(errs, m.evict(ctx, &decisions[i]))
-			case drain.Surge:
-				acted++
-				errs = append(errs, m.restart(ctx, s.view.Deployment(decisions[i]), s.now))
-			default:
-			}
+		if r := judge(ctx, a.err, a.verb()); r != nil {
+			s.refuse(a, r)
+		} else {
+			errs = append(errs, a.err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// evict asks the Eviction API for one pod, and for none of the same name that came after it. A refusal turns the decision
-// into one to stay, with the API's reason: one pod that may not go keeps no other from going.
-func (m *Mover) evict(ctx context.Context, d *drain.Decision) error {
-	ctx, cancel := context.WithTimeout(ctx, evictTimeout)
-	defer cancel()
-	eviction := &policyv1.Eviction{
-		ObjectMeta:    metav1.ObjectMeta{Namespace: d.Pod.Namespace, Name: d.Pod.Name},
-		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: ptr.To(d.Pod.UID)}},
+// todo is all that could be done now.
+func (s *state) todo() []action {
+	var out []action
+	for _, n := range s.nodes {
+		if _, ok := draining(n, s.run.Name); !ok || n.DeletionTimestamp != nil {
+			continue
+		}
+		decisions := s.decisions[n.Name]
+		if _, stuck := s.stuck[n.Name]; len(decisions) == 0 && !stuck {
+			out = append(out, action{node: n})
+		}
+		for i := range decisions {
+			if a := decisions[i].Action; a == drain.Evict || a == drain.Surge {
+				out = append(out, action{node: n, decision: &decisions[i]})
+			}
+		}
 	}
-	err := m.Live.SubResource("eviction").Create(ctx, d.Pod, eviction)
+	return out
+}
+
+// verb is how the API server names the write when it says that the operator lacks the permission.
+func (a *action) verb() string {
 	switch {
-	case err == nil, apierrors.IsNotFound(err), apierrors.IsConflict(err):
-		return nil
-	case apierrors.HasStatusCause(err, policyv1.DisruptionBudgetCause):
-		d.Action, d.Reason, d.Message = drain.Wait, drain.ReasonBudget, "its PodDisruptionBudget allows no disruption now: "+err.Error()
-		return nil
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return nil // the namespace's own end takes the pod
-	case apierrors.IsTooManyRequests(err): // some products take the eviction for a request, and move the pod themselves
-		d.Action, d.Reason, d.Message = drain.Wait, drain.ReasonRefused, "its eviction is refused for now: "+err.Error()
-		return nil
-	case refused(err):
-		d.Action, d.Reason, d.Message = drain.Hold, drain.ReasonRefused, "its eviction is refused; move or delete the pod yourself: "+err.Error()
-		return nil
+	case a.decision == nil:
+		return "delete"
+	case a.decision.Action == drain.Surge:
+		return "patch"
 	default:
-		return fmt.Errorf("evicting pod %s/%s: %w", d.Pod.Namespace, d.Pod.Name, err)
+		return "create"
 	}
 }
 
-// refused says that admission (a webhook or a policy) refuses an eviction. It answers with the same codes as the API server
-// itself does to whoever lacks the permission (k8s.io/apiserver pkg/endpoints/handlers/responsewriters: "cannot create
-// resource"), which concerns all pods and is an error.
-func refused(err error) bool {
-	if apierrors.IsForbidden(err) {
-		return !strings.Contains(err.Error(), "cannot create resource")
+func (m *Mover) do(ctx context.Context, s *state, a *action) error {
+	switch {
+	case a.decision == nil:
+		return m.remove(ctx, a.node)
+	case a.decision.Action == drain.Surge:
+		return m.restart(ctx, s.view.Deployment(*a.decision), s.now)
+	default:
+		return m.evict(ctx, a.decision.Pod)
 	}
-	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)
+}
+
+// refuse makes what was refused stay.
+func (s *state) refuse(a *action, r *refusal) {
+	switch {
+	case a.decision == nil && apierrors.IsConflict(a.err):
+		s.stuck[a.node.Name] = orphan(a.node.Name, "it is empty, and its NodeClaim is gone: another one has its name")
+	case r.moot:
+	case a.decision == nil:
+		s.stuck[a.node.Name] = blockage{reason: reasonRemovalRefused, message: "it is empty, and removing it is refused: " + r.why}
+	case a.decision.Action == drain.Surge:
+		d := s.view.Deployment(*a.decision)
+		message := fmt.Sprintf("the restart of Deployment %s/%s is refused; restart it yourself, or set spec.migration.singletons: Evict: %s", d.Namespace, d.Name, r.why)
+		a.decision.Action, a.decision.Reason, a.decision.Message = r.action, drain.ReasonRestartRefused, message
+	case r.budget:
+		a.decision.Action, a.decision.Reason, a.decision.Message = drain.Wait, drain.ReasonBudget, "its PodDisruptionBudget allows no disruption now: "+r.why
+	case r.action == drain.Wait:
+		a.decision.Action, a.decision.Reason, a.decision.Message = drain.Wait, drain.ReasonRefused, "its eviction fails for now: "+r.why
+	default:
+		a.decision.Action, a.decision.Reason, a.decision.Message = drain.Hold, drain.ReasonRefused, "its eviction is refused; move or delete the pod yourself: "+r.why
+	}
+}
+
+// asBefore reports what this step had no time to try as it was reported before: a blocker does not vanish meanwhile.
+func (s *state) asBefore(a *action) {
+	for _, old := range s.run.Status.Blockers {
+		switch {
+		case old.Node != a.node.Name:
+		case a.decision == nil && old.Reason == reasonRemovalRefused:
+			s.stuck[a.node.Name] = blockage{reason: old.Reason, message: old.Message}
+		case a.decision != nil && old.Pod == a.decision.Pod.Namespace+"/"+a.decision.Pod.Name && strings.HasSuffix(old.Reason, "Refused"):
+			a.decision.Action, a.decision.Reason, a.decision.Message = drain.Wait, old.Reason, old.Message
+		}
+	}
+}
+
+// evict asks the Eviction API for one pod, and for none of the same name that came after it.
+func (m *Mover) evict(ctx context.Context, p *corev1.Pod) error {
+	eviction := &policyv1.Eviction{
+		ObjectMeta:    metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: ptr.To(p.UID)}},
+	}
+	if err := m.Live.SubResource("eviction").Create(ctx, p, eviction); err != nil {
+		return fmt.Errorf("evicting pod %s/%s: %w", p.Namespace, p.Name, err)
+	}
+	return nil
 }
 
 // restart restarts a Deployment as kubectl rollout restart does. It conflicts, and is tried again with what is true then, when
@@ -167,16 +148,15 @@ func (m *Mover) restart(ctx context.Context, d *appsv1.Deployment, now time.Time
 		after.Spec.Template.Annotations = map[string]string{}
 	}
 	after.Spec.Template.Annotations[annotationRestartedAt] = now.UTC().Format(time.RFC3339)
-	err := m.Live.Patch(ctx, after, client.MergeFromWithOptions(d, client.MergeFromWithOptimisticLock{}))
-	if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+	if err := m.Live.Patch(ctx, after, client.MergeFromWithOptions(d, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("restarting Deployment %s/%s: %w", d.Namespace, d.Name, err)
 	}
 	return nil
 }
 
 // remove deletes the NodeClaim of a node that looks empty, once the API server says so too. Karpenter then terminates the
-// instance and removes the Node. A node without a NodeClaim is nobody's to remove, and is reported.
-func (m *Mover) remove(ctx context.Context, s *state, n *corev1.Node) error {
+// instance and removes the Node.
+func (m *Mover) remove(ctx context.Context, n *corev1.Node) error {
 	var pods corev1.PodList
 	if err := m.Live.List(ctx, &pods, client.MatchingFields{"spec.nodeName": n.Name}); err != nil {
 		return fmt.Errorf("listing the pods of node %s: %w", n.Name, err)
@@ -188,11 +168,9 @@ func (m *Mover) remove(ctx context.Context, s *state, n *corev1.Node) error {
 	}
 	name, uid, ok := nodeClaim(n)
 	if !ok {
-		s.orphans = append(s.orphans, n.Name)
 		return nil
 	}
-	err := m.Live.Delete(ctx, phase.Object(phase.NodeClaimKind, name), client.Preconditions{UID: &uid})
-	if client.IgnoreNotFound(err) != nil {
+	if err := m.Live.Delete(ctx, phase.Object(phase.NodeClaimKind, name), client.Preconditions{UID: &uid}); err != nil {
 		return fmt.Errorf("deleting NodeClaim %s of node %s: %w", name, n.Name, err)
 	}
 	return nil

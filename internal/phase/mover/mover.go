@@ -4,8 +4,8 @@ package mover
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -58,8 +58,8 @@ type state struct {
 	policy drain.Policy
 	// decisions for the pods of nodes that are being emptied, by node.
 	decisions map[string][]drain.Decision
-	// orphans are empty nodes that have no NodeClaim.
-	orphans []string
+	// stuck are nodes that something keeps beside their pods, by node.
+	stuck map[string]blockage
 }
 
 // Step takes the job one step on. It is Done when no node is left.
@@ -72,25 +72,26 @@ func (m *Mover) Step(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Jo
 		run.Status.Blockers, run.Status.BlockersTotal = nil, 0
 		return engine.Done("no node is left to be %s", job.Doing)
 	}
-	if n, err := m.cordon(ctx, run, nodes); err != nil || n > 0 {
-		if err != nil {
-			return engine.FromError(err)
-		}
+	n, refused, err := m.cordon(ctx, run, nodes)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if n > 0 {
 		return engine.Wait(settle, "Cordoning", "cordoned %d of %d nodes", n, len(nodes))
 	}
 	s, err := m.look(ctx, run, job, nodes)
 	if err != nil {
 		return engine.FromError(err)
 	}
+	s.stuck = refused
 	s.decide()
-	if err := m.act(ctx, s); err != nil {
+	err = m.act(ctx, s)
+	stalled, startErr := m.start(ctx, s)
+	out := s.outcome(stalled) // what is in the way is told, whatever else went wrong
+	if err := errors.Join(err, startErr); err != nil {
 		return engine.FromError(err)
 	}
-	stalled, err := m.start(ctx, s)
-	if err != nil {
-		return engine.FromError(err)
-	}
-	return s.outcome(stalled)
+	return out
 }
 
 // look gathers what decisions need.
@@ -149,14 +150,20 @@ func (s *state) decide() {
 				s.decisions[n.Name] = append(s.decisions[n.Name], d)
 			}
 		}
+		if _, _, owned := nodeClaim(n); !owned && len(s.decisions[n.Name]) == 0 {
+			s.stuck[n.Name] = orphan(n.Name, "it is empty and has no NodeClaim")
+		}
 	}
 }
 
 // held says that nothing on a node can move before something else happens that does not happen by itself.
 func (s *state) held(n *corev1.Node) bool {
+	if _, stuck := s.stuck[n.Name]; stuck {
+		return true
+	}
 	decisions := s.decisions[n.Name]
 	if len(decisions) == 0 {
-		return slices.Contains(s.orphans, n.Name)
+		return false
 	}
 	for _, d := range decisions {
 		if d.Action != drain.Hold && (d.Action != drain.Wait || !s.impatient(n)) {
@@ -178,23 +185,36 @@ func (m *Mover) start(ctx context.Context, s *state) (stalled string, err error)
 		return stalled, nil
 	}
 	for _, name := range drain.Select(s.candidates(), s.limit()) {
-		n := &corev1.Node{}
-		if err := m.Client.Get(ctx, client.ObjectKey{Name: name}, n); err != nil {
-			return "", client.IgnoreNotFound(err)
-		}
-		after := n.DeepCopy()
-		metav1.SetMetaDataAnnotation(&after.ObjectMeta, v1alpha1.AnnotationDrainingSince, phase.Mark(s.run.Name, s.now.UTC().Format(time.RFC3339)))
-		if err := m.PatchMark(ctx, n, after); err != nil {
+		err := m.begin(ctx, s, name)
+		if r := judge(ctx, err, "patch"); r != nil && !r.moot {
+			s.stuck[name] = blockage{reason: reasonCordonRefused, message: "marking it is refused, so it is not emptied: " + r.why}
+		} else if r == nil && err != nil {
 			return "", err
 		}
 	}
 	return "", nil
 }
 
+// begin marks a node as one that is being emptied.
+func (m *Mover) begin(ctx context.Context, s *state, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	n := &corev1.Node{}
+	if err := m.Client.Get(ctx, client.ObjectKey{Name: name}, n); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	after := n.DeepCopy()
+	metav1.SetMetaDataAnnotation(&after.ObjectMeta, v1alpha1.AnnotationDrainingSince, phase.Mark(s.run.Name, s.now.UTC().Format(time.RFC3339)))
+	return m.PatchMark(ctx, n, after)
+}
+
 func (s *state) candidates() []drain.Node {
 	out := make([]drain.Node, 0, len(s.nodes))
 	for _, n := range s.nodes {
 		_, busy := draining(n, s.run.Name)
+		if _, stuck := s.stuck[n.Name]; stuck && !busy {
+			continue
+		}
 		out = append(out, drain.Node{
 			Name: n.Name, Created: n.CreationTimestamp.Time, Rank: s.job.Rank(n.Labels[karpv1.NodePoolLabelKey]), Last: s.hostsController(n),
 			Draining: busy, Blocked: s.held(n), Leaving: n.DeletionTimestamp != nil || (busy && len(s.decisions[n.Name]) == 0),

@@ -64,8 +64,8 @@ func (s *state) blockers() []v1alpha1.Blocker {
 			}
 		}
 	}
-	for _, n := range s.orphans {
-		out = append(out, s.blocker(n, "", reasonOrphan, "it is empty and has no NodeClaim, so Karpenter does not remove it: kubectl delete node "+n))
+	for n, b := range s.stuck {
+		out = append(out, s.blocker(n, "", b.reason, b.message))
 	}
 	slices.SortFunc(out, func(a, b v1alpha1.Blocker) int {
 		return cmp.Or(a.Since.Compare(b.Since.Time), strings.Compare(a.Node, b.Node), strings.Compare(a.Pod, b.Pod))
@@ -73,8 +73,20 @@ func (s *state) blockers() []v1alpha1.Blocker {
 	return out
 }
 
-// reasonOrphan is the reason of a node that has no NodeClaim.
-const reasonOrphan = "NodeClaimMissing"
+// Reasons of nodes that something keeps beside their pods.
+const (
+	// reasonOrphan is the reason of an empty node that has no NodeClaim.
+	reasonOrphan         = "NodeClaimMissing"
+	reasonCordonRefused  = "CordonRefused"
+	reasonRemovalRefused = "RemovalRefused"
+)
+
+// blockage is what keeps a node beside its pods. It needs a person.
+type blockage struct{ reason, message string }
+
+func orphan(node, why string) blockage {
+	return blockage{reason: reasonOrphan, message: why + ", so Karpenter does not remove it: kubectl delete node " + node}
+}
 
 // blocker says since when the same is in the way of the same.
 func (s *state) blocker(node, pod, reason, message string) v1alpha1.Blocker {
