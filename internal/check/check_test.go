@@ -60,7 +60,7 @@ func healthy(t *testing.T) (*snapshot.Snapshot, *v1alpha1.KarpenterUpgradeSpec) 
 		CRDReleases: []snapshot.Release{{Namespace: "karpenter", Name: "karpenter-crd", Chart: "karpenter-crd"}},
 		NodePools:   []unstructured.Unstructured{nodePool(t, "general", "}, spec: {weight: 10")},
 		NodeClasses: []unstructured.Unstructured{parse(t, `{metadata: {name: default}}`)},
-		Leaders:     []snapshot.Leader{{Namespace: "karpenter", Lease: "karpenter-leader-election", Identity: "karpenter-1_x"}},
+		Leaders:     []snapshot.Leader{{Namespace: "karpenter", Lease: "karpenter-leader-election", Identity: "karpenter-1_x", Release: "karpenter"}},
 	}
 	for _, name := range coreCRDs {
 		s.CRDs = append(s.CRDs, crd(name, "v1"))
@@ -144,6 +144,10 @@ var wrongs = map[string]change{
 	},
 	"LeaderElsewhere": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.Leaders = append(s.Leaders, snapshot.Leader{Namespace: "kube-system", Lease: "karpenter-leader-election", Identity: "x_y"})
+	},
+	"LeaderMissing": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) { s.Leaders = nil },
+	"LeaderElectionChanged": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.Target.ElectionSettings = []string{"DISABLE_LEADER_ELECTION=true"}
 	},
 	"KubernetesTooOld": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) { s.Kubernetes = "v1.25.9" },
 	"KubernetesTooNew": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) { s.Kubernetes = "v1.37.0" },
@@ -308,4 +312,24 @@ func TestNarrower(t *testing.T) {
 			NewWithT(t).Expect(Narrower(under(tc.older), under(tc.newer))).To(BeComparableTo(tc.want))
 		})
 	}
+}
+
+func TestTheLeaderMustBeOfTheRelease(t *testing.T) {
+	g := NewWithT(t)
+	s, spec := healthy(t)
+	s.Leaders[0].Release, s.Leaders[0].Identity = "karpenter-old", "karpenter-old-1_x"
+	findings := run(t, s, spec)
+	g.Expect(codes(findings)).To(Equal([]string{"LeaderMissing"}))
+	g.Expect(findings[0].Why).To(ContainSubstring("karpenter-old-1_x holds it"))
+}
+
+func TestAReleaseThatElectsNoLeaderIsFoundInBothReleases(t *testing.T) {
+	g := NewWithT(t)
+	s, spec := healthy(t)
+	s.Installations[0].ElectionSettings = []string{"DISABLE_LEADER_ELECTION=true"}
+	s.Target.ElectionSettings = []string{"DISABLE_LEADER_ELECTION=true"}
+	findings := run(t, s, spec)
+	g.Expect(codes(findings)).To(Equal([]string{"LeaderElectionChanged", "LeaderElectionChanged"}))
+	g.Expect(findings[0].Objects).To(ConsistOf("Deployment/karpenter/karpenter"))
+	g.Expect(findings[1].Objects).To(ContainElement("HelmRelease/karpenter/karpenter-green"))
 }

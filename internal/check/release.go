@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 )
@@ -13,6 +14,8 @@ func releaseChecks() []Check {
 		{Code: "GreenReleaseExists", Severity: v1alpha1.SeverityBlocker, Find: greenReleaseExists},
 		{Code: "CRDReleaseAmbiguous", Severity: v1alpha1.SeverityBlocker, Find: crdReleaseAmbiguous},
 		{Code: "LeaderElsewhere", Severity: v1alpha1.SeverityBlocker, Find: leaderElsewhere},
+		{Code: "LeaderMissing", Severity: v1alpha1.SeverityBlocker, Find: leaderMissing},
+		{Code: "LeaderElectionChanged", Severity: v1alpha1.SeverityBlocker, Find: leaderElectionChanged},
 	}
 }
 
@@ -70,6 +73,57 @@ func leaderElsewhere(in Input) []Hit {
 				Fix:     "stop the Karpenter of that namespace",
 			})
 		}
+	}
+	return out
+}
+
+// leaseName is the name of the Lease by which Karpenter's releases in one namespace elect their leader.
+const leaseName = "karpenter-leader-election"
+
+// leaderMissing finds a release that does not lead by the Lease by which the run hands over: it does not lead at all, or leads
+// without it, beside whoever holds it.
+func leaderMissing(in Input) []Hit {
+	if in.Plan == nil {
+		return nil
+	}
+	holder := "nobody holds it"
+	for _, l := range in.Snapshot.Leaders {
+		if l.Namespace != in.Plan.Namespace {
+			continue
+		}
+		if l.Release == in.Plan.Release {
+			return nil
+		}
+		holder = l.Identity + " holds it, which is no pod of that release"
+	}
+	return one([]string{fmt.Sprintf("Lease/%s/%s", in.Plan.Namespace, leaseName)},
+		fmt.Sprintf("kubectl logs -n %[1]s -l app.kubernetes.io/instance=%[2]s says why its pods do not hold `kubectl get lease -n %[1]s %[3]s`; a leader that was just replaced needs some seconds",
+			in.Plan.Namespace, in.Plan.Release, leaseName),
+		"no pod of release %s/%s leads by it (%s): who leads could not be told from who stands by, so two could lead", in.Plan.Namespace, in.Plan.Release, holder)
+}
+
+// leaderElectionChanged finds settings with which both releases would lead at once, from the moment when the second one starts.
+func leaderElectionChanged(in Input) []Hit {
+	source := in.source()
+	if source == nil {
+		return nil
+	}
+	var out []Hit
+	if found := source.ElectionSettings; len(found) > 0 {
+		out = append(out, Hit{
+			Objects: []string{fmt.Sprintf("Deployment/%s/%s", source.Namespace, source.Name)},
+			Why: fmt.Sprintf("it runs with %s, so it does not elect its leader by Lease %s/%s, which is all that keeps two releases from leading at once",
+				strings.Join(found, ", "), source.Namespace, leaseName),
+			Fix: "take it out of the release's controller.env (or of whatever sets it) and upgrade the release at its present version",
+		})
+	}
+	if found := in.Snapshot.Target.ElectionSettings; len(found) > 0 {
+		out = append(out, Hit{
+			Objects: []string{fmt.Sprintf("HelmRelease/%s/%s", in.Plan.Namespace, in.Plan.GreenRelease), "spec.target.values"},
+			Why: fmt.Sprintf("the second release would run with %s and lead beside the first one instead of standing by",
+				strings.Join(found, ", ")),
+			Fix: "take it out of controller.env, of the release's values and of spec.target.values",
+		})
 	}
 	return out
 }

@@ -2,7 +2,6 @@ package snapshot
 
 import (
 	"cmp"
-
 	"encoding/json"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"

@@ -55,6 +55,9 @@ type Installation struct {
 	ServiceAccount          string
 	// ClusterName that the controller is configured with.
 	ClusterName string
+	// ElectionSettings are the settings by which it does not elect its leader as Karpenter does by default, as they are
+	// written.
+	ElectionSettings []string
 	// Release is the Helm release that the Deployment belongs to; nil when Helm does not know it.
 	Release *Release
 }
@@ -78,6 +81,8 @@ type Leader struct {
 	// Lease that it holds, and the Identity that it holds it as.
 	Lease    string
 	Identity string
+	// Release of Karpenter that the pod belongs to; empty when there is no such pod.
+	Release string
 }
 
 // Node is a node that Karpenter owns.
@@ -98,6 +103,8 @@ type Target struct {
 	UnknownValues []string
 	// Rules that the target's chart grants to Karpenter.
 	Rules []rbacv1.PolicyRule
+	// ElectionSettings are those of Installation, as the second release would have them.
+	ElectionSettings []string
 	// CRDs of the target.
 	CRDs []apiextensionsv1.CustomResourceDefinition
 	// RenderError says why the target's chart cannot be rendered with these values.

@@ -3,6 +3,7 @@ package phases
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -46,6 +47,9 @@ func (w *world) installBlue(ownCRDs bool, values ...map[string]any) {
 	w.install(blueRelease, release.ChartKarpenter, blueVersion, all)
 	w.serve(blueRelease)
 	w.play()
+	change(w, w.lease(), func(l *coordinationv1.Lease) { // as if its leader renewed it, however long the test lets pass
+		l.Spec.LeaseDurationSeconds = ptr.To(int32((24 * time.Hour).Seconds()))
+	})
 }
 
 // install installs or upgrades a release in Karpenter's namespace.

@@ -91,11 +91,36 @@ func (r *Reader) leaders(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *s
 		return err
 	}
 	for i := range found.Items {
-		if l := &found.Items[i]; lease.Valid(l, s.TakenAt) {
-			s.Leaders = append(s.Leaders, snapshot.Leader{Namespace: l.Namespace, Lease: l.Name, Identity: ptr.Deref(l.Spec.HolderIdentity, "")})
+		l := &found.Items[i]
+		if !lease.Valid(l, s.TakenAt) {
+			continue
 		}
+		owner, err := r.releaseOf(ctx, l.Namespace, lease.HolderPod(l))
+		if err != nil {
+			return err
+		}
+		s.Leaders = append(s.Leaders, snapshot.Leader{
+			Namespace: l.Namespace, Lease: l.Name, Identity: ptr.Deref(l.Spec.HolderIdentity, ""), Release: owner,
+		})
 	}
 	return nil
+}
+
+// releaseOf is the release of Karpenter whose pod calls itself so: by its hostname, which is the pod's name, or its node's for
+// a pod in the network of its node.
+func (r *Reader) releaseOf(ctx context.Context, namespace, hostname string) (string, error) {
+	var pods corev1.PodList
+	if err := r.Client.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{labelName: chartName}); err != nil {
+		return "", err
+	}
+	for i := range pods.Items {
+		p := &pods.Items[i]
+		onNode := p.Spec.HostNetwork && (p.Spec.NodeName == hostname || strings.HasPrefix(p.Spec.NodeName, hostname+"."))
+		if onNode || (!p.Spec.HostNetwork && p.Name == hostname) {
+			return p.Labels[labelInstance], nil
+		}
+	}
+	return "", nil
 }
 
 // conversions looks whether the webhooks that convert CRDs have an endpoint behind them.

@@ -20,6 +20,7 @@ import (
 // Labels and annotations of Helm and of Karpenter's chart (charts/karpenter/templates/_helpers.tpl of the provider).
 const (
 	labelName                  = "app.kubernetes.io/name"
+	labelInstance              = "app.kubernetes.io/instance"
 	labelVersion               = "app.kubernetes.io/version"
 	annotationReleaseName      = "meta.helm.sh/release-name"
 	annotationReleaseNamespace = "meta.helm.sh/release-namespace"
@@ -51,6 +52,11 @@ func (r *Reader) installation(ctx context.Context, d *appsv1.Deployment) (snapsh
 	}
 	if c := controller(d); c != nil {
 		in.Image, in.ClusterName = c.Image, env(c, "CLUSTER_NAME")
+		more, err := r.variables(ctx, d.Namespace, c)
+		if err != nil {
+			return in, err
+		}
+		in.ElectionSettings = electionSettings(d.Namespace, c, more)
 	}
 	in.Version = version(d.Labels[labelVersion], in.Image)
 

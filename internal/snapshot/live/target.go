@@ -1,19 +1,16 @@
 package live
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/component-helpers/auth/rbac/validation"
-	"sigs.k8s.io/yaml"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
@@ -38,16 +35,41 @@ func (r *Reader) target(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *
 	if chart == nil || refusal != nil {
 		return nil
 	}
-	var err error
-	s.Target.Rules, err = r.render(ctx, run, s, source, chart)
-	if err != nil {
-		s.Target.RenderError = err.Error()
+	green, err := r.render(ctx, run, s, source, chart)
+	s.Target.RenderError = message(err) // what is wrong with the values is a finding of its own, and nothing unread
+	if s.Target.Rules, err = grantedRules(green); err != nil {
+		return err
 	}
-	return nil // what is wrong with the values is a finding of its own, and nothing unread
+	return r.targetElection(ctx, s, source.Namespace, green)
 }
 
-// render renders the second release as it would be installed, and returns the rules that it grants.
-func (r *Reader) render(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot, source *snapshot.Installation, chart *release.Chart) ([]rbacv1.PolicyRule, error) {
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// targetElection reads how the second release would elect its leader.
+func (r *Reader) targetElection(ctx context.Context, s *snapshot.Snapshot, namespace string, green []unstructured.Unstructured) error {
+	d, err := deployment(green)
+	if err != nil || d == nil {
+		return err
+	}
+	c := controller(d)
+	if c == nil {
+		return nil
+	}
+	more, err := r.variables(ctx, namespace, c)
+	if err != nil {
+		return err
+	}
+	s.Target.ElectionSettings = electionSettings(namespace, c, more)
+	return nil
+}
+
+// render renders the second release as it would be installed.
+func (r *Reader) render(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot, source *snapshot.Installation, chart *release.Chart) ([]unstructured.Unstructured, error) {
 	merged, err := TargetValues(source.Release.Values, &run.Spec)
 	if err != nil {
 		return nil, err
@@ -59,7 +81,7 @@ func (r *Reader) render(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *
 	if err != nil {
 		return nil, err
 	}
-	return grantedRules(manifest)
+	return objects(manifest)
 }
 
 // TargetValues are the values that the target gets: those of the release being upgraded, without its image, and the spec's
@@ -85,28 +107,6 @@ func (r *Reader) chart(ctx context.Context, ref release.ChartRef, into *snapshot
 	}
 	into.Digest = chart.Digest
 	return chart
-}
-
-// grantedRules are the rules of the Roles and ClusterRoles in a manifest.
-func grantedRules(manifest string) ([]rbacv1.PolicyRule, error) {
-	var out []rbacv1.PolicyRule
-	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
-	for {
-		doc, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading the target's manifest: %w", err)
-		}
-		var role rbacv1.ClusterRole
-		if err := yaml.Unmarshal(doc, &role); err != nil {
-			return nil, fmt.Errorf("reading the target's manifest: %w", err)
-		}
-		if role.Kind == "ClusterRole" || role.Kind == "Role" {
-			out = append(out, role.Rules...)
-		}
-	}
 }
 
 // permissions compares what the target's chart grants with what the operator holds: the API server lets nobody create a role
