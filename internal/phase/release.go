@@ -108,6 +108,19 @@ func ReadyReplicas(d *appsv1.Deployment, pods []corev1.Pod) (ready, wanted int32
 	return ready, wanted
 }
 
+// Holder is the pod, of these, that holds the Lease of a namespace and has renewed it in time; nil when none does.
+func (k *Kit) Holder(ctx context.Context, namespace string, pods []corev1.Pod) (*corev1.Pod, error) {
+	l, err := lease.Get(ctx, k.Live, namespace)
+	if err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	p := named(lease.HolderPod(l), pods)
+	if p == nil || p.DeletionTimestamp != nil || !lease.Valid(l, k.Clock.Now()) {
+		return nil, nil
+	}
+	return p, nil
+}
+
 // Leads says whether one of these pods holds the Lease of a namespace and has renewed it in time. When the Lease is held by
 // a pod that is gone, it is vacated, so that a standby need not wait for it to expire.
 func (k *Kit) Leads(ctx context.Context, namespace string, pods []corev1.Pod) (bool, error) {
@@ -122,10 +135,8 @@ func (k *Kit) Leads(ctx context.Context, namespace string, pods []corev1.Pod) (b
 	if holder == "" {
 		return false, nil
 	}
-	for i := range pods {
-		if calledItself(&pods[i], holder) {
-			return pods[i].DeletionTimestamp == nil && lease.Valid(l, k.Clock.Now()), nil
-		}
+	if p := named(holder, pods); p != nil {
+		return p.DeletionTimestamp == nil && lease.Valid(l, k.Clock.Now()), nil
 	}
 	if slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Spec.HostNetwork }) {
 		return false, nil // a hostname may be spelled otherwise than its node: that it is gone cannot be told, so the Lease has to expire
@@ -135,6 +146,16 @@ func (k *Kit) Leads(ctx context.Context, namespace string, pods []corev1.Pod) (b
 		return false, lease.Vacate(ctx, k.Live, l)
 	}
 	return false, err
+}
+
+// named is the pod, of these, that the holder of a Lease names; nil when it names none.
+func named(holder string, pods []corev1.Pod) *corev1.Pod {
+	for i := range pods {
+		if holder != "" && calledItself(&pods[i], holder) {
+			return &pods[i]
+		}
+	}
+	return nil
 }
 
 // calledItself says that a pod is the one that the holder of a Lease names. Karpenter calls itself by its hostname: the pod's

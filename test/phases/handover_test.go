@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
@@ -105,6 +106,39 @@ func TestUndoOfHandoverWaitsForBlue(t *testing.T) {
 	w.Expect(out.Message).To(ContainSubstring("2 of 3 pods"))
 	w.Expect(w.replicas(greenRelease)).To(Equal(2), "green leads until blue can")
 	w.Expect(w.holder()).To(HavePrefix("karpenter-green-1-14-1-0_"))
+}
+
+func TestUndoOfHandoverTakesTheMarkWhereSomebodyElseStartedBlue(t *testing.T) {
+	w, p := handoverWorld(t)
+	w.drive(p.Run, w.play)
+	change(w, w.deployment(blueRelease), func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](1) })
+	w.drive(p.Undo, w.play)
+	w.Expect(w.deployment(blueRelease).Labels).NotTo(HaveKey(v1alpha1.LabelStoppedBy))
+	w.Expect(w.replicas(blueRelease)).To(Equal(1), "as they want it")
+	w.Expect(w.holder()).To(HavePrefix("karpenter-1-0-8-0_"))
+}
+
+func TestReleaseOfHandoverStartsBlueWhereGreenDoesNotLead(t *testing.T) {
+	for name, stage := range map[string]func(w *world){
+		"green's pods are gone": func(w *world) {
+			for _, pod := range w.pods(greenRelease) {
+				w.kill(pod.Name)
+			}
+		},
+		"its leader renews the Lease no more": func(w *world) { w.pass(20 * time.Second) },
+		"blue's pods have just stopped":       func(w *world) { w.hold("karpenter-1-0-8-0_0b5c6d7e-0000-4000-8000-000000000001") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, p := handoverWorld(t)
+			w.drive(p.Run, w.play)
+			stage(w)
+			held := w.holder()
+			w.drive(p.Release)
+			w.Expect(w.replicas(blueRelease)).To(Equal(3), "nobody would lead")
+			w.Expect(w.deployment(blueRelease).Labels).NotTo(HaveKey(v1alpha1.LabelStoppedBy))
+			w.Expect(w.holder()).To(Equal(held), "who leads is left to the releases")
+		})
+	}
 }
 
 func TestReleaseOfHandoverTakesTheMarkAndLeavesBlueStopped(t *testing.T) {

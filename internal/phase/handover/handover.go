@@ -122,6 +122,9 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 		}
 		return engine.Wait(look, "StartingBlue", "Deployment %s/%s is being started", blue.Namespace, blue.Name)
 	}
+	if err := p.unmark(ctx, run, blue, ptr.Deref(blue.Spec.Replicas, 1)); err != nil {
+		return engine.FromError(err)
+	}
 	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.Release)
 	if err != nil {
 		return engine.FromError(err)
@@ -138,20 +141,55 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 	return p.lead(ctx, plan.Namespace, plan.GreenRelease, plan.Release)
 }
 
-// Release implements engine.Releaser: the mark on blue's Deployment goes, and blue stays stopped.
+// unmark takes the run's mark off blue's Deployment, in one write with its replicas. A mark of another run stays.
+func (p *Phase) unmark(ctx context.Context, run *v1alpha1.KarpenterUpgrade, blue *appsv1.Deployment, replicas int32) error {
+	if owner, _ := phase.StoppedBy(blue); owner != run.Name {
+		return nil
+	}
+	return p.Scale(ctx, blue, replicas, "")
+}
+
+// Release implements engine.Releaser: the mark on blue's Deployment goes. Blue stays stopped where green leads, and is started
+// again where it does not: nobody would lead, and nobody would know any more how many replicas it had.
 func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	blue, err := p.Deployment(ctx, run.Status.Plan.Namespace, run.Status.Plan.Release)
+	plan := run.Status.Plan
+	blue, err := p.Deployment(ctx, plan.Namespace, plan.Release)
 	if err != nil {
 		return engine.FromError(err)
 	}
 	if blue == nil {
 		return engine.Done("the Deployment is gone")
 	}
-	if owner, _ := phase.StoppedBy(blue); owner != run.Name {
+	owner, before := phase.StoppedBy(blue)
+	if owner != run.Name {
 		return engine.Done("the Deployment has no mark")
 	}
-	if err := p.Scale(ctx, blue, ptr.Deref(blue.Spec.Replicas, 1), ""); err != nil {
+	if replicas := ptr.Deref(blue.Spec.Replicas, 1); replicas > 0 {
+		return p.releaseAt(ctx, run, blue, replicas, "the mark is gone")
+	}
+	leads, err := p.greenLeads(ctx, plan)
+	if err != nil {
 		return engine.FromError(err)
 	}
-	return engine.Done("the mark on Deployment %s/%s is gone", blue.Namespace, blue.Name)
+	if leads {
+		return p.releaseAt(ctx, run, blue, 0, fmt.Sprintf("the mark is gone, and release %s/%s leads", plan.Namespace, plan.GreenRelease))
+	}
+	return p.releaseAt(ctx, run, blue, max(before, 1), fmt.Sprintf("started again, for release %s/%s does not lead", plan.Namespace, plan.GreenRelease))
+}
+
+func (p *Phase) releaseAt(ctx context.Context, run *v1alpha1.KarpenterUpgrade, blue *appsv1.Deployment, replicas int32, said string) engine.Outcome {
+	if err := p.unmark(ctx, run, blue, replicas); err != nil {
+		return engine.FromError(err)
+	}
+	return engine.Done("Deployment %s/%s: %s", blue.Namespace, blue.Name, said)
+}
+
+// greenLeads says whether a pod of the green release holds the Lease and renews it.
+func (p *Phase) greenLeads(ctx context.Context, plan *v1alpha1.Plan) (bool, error) {
+	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.GreenRelease)
+	if err != nil {
+		return false, err
+	}
+	holder, err := p.Holder(ctx, plan.Namespace, pods)
+	return holder != nil, err
 }
