@@ -27,11 +27,37 @@ func unreadable(in Input) []Hit {
 }
 
 func permissionsMissing(in Input) []Hit {
-	if len(in.Snapshot.Missing) == 0 {
-		return nil
+	var out []Hit
+	if missing := in.Snapshot.Missing; len(missing) > 0 {
+		out = append(out, Hit{
+			Objects: missing,
+			Why: "the target's chart grants Karpenter permissions that this operator does not hold itself, and Kubernetes lets nobody grant what he does not hold: " +
+				strings.Join(missing, "; "),
+			Fix: "upgrade this operator's chart, or add the rules to its value rbac.additionalKarpenterRules",
+		})
 	}
-	return one(in.Snapshot.Missing,
-		"upgrade this operator's chart, or add the rules to its value rbac.additionalKarpenterRules",
-		"the target's chart grants Karpenter permissions that this operator does not hold itself, and Kubernetes lets nobody grant what he does not hold: %s",
-		strings.Join(in.Snapshot.Missing, "; "))
+	if missing := in.Snapshot.MissingForHelm; len(missing) > 0 {
+		out = append(out, Hit{
+			Objects: missing,
+			Why: "the run installs, upgrades and removes these objects of Karpenter's releases, and this operator, whose permissions are bound to their names, may not: " +
+				strings.Join(missing, "; "),
+			Fix: "upgrade this operator's chart with " + ownValues(in),
+		})
+	}
+	return out
+}
+
+// ownValues are the values of the operator's chart from which the names are made that its permissions are bound to.
+func ownValues(in Input) string {
+	source := in.source()
+	if source == nil {
+		return "karpenter.namespace and karpenter.release as Karpenter's release has them"
+	}
+	out := fmt.Sprintf("--set karpenter.namespace=%s,karpenter.release=%s", source.Namespace, source.Release.Name)
+	for _, values := range []map[string]any{in.Snapshot.Target.Values, source.Release.Values} {
+		if name, ok := values["fullnameOverride"].(string); ok && name != "" {
+			return out + ",karpenter.fullnameOverride=" + name
+		}
+	}
+	return out
 }

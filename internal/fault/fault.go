@@ -34,6 +34,14 @@ func (t terminal) Unwrap() error { return t.error }
 // NewTerminal marks an error as one that comes back each time.
 func NewTerminal(err error) error { return terminal{err} }
 
+// denied is an error that its maker knows to come from the want of a permission.
+type denied struct{ error }
+
+func (d denied) Unwrap() error { return d.error }
+
+// NewDenied marks an error as one that goes away when somebody grants a permission, where its text alone says so.
+func NewDenied(err error) error { return denied{err} }
+
 // Codes of AWS errors. Throttling, and whatever is not listed, is Transient: AWS's errors are many, and a run that waits
 // and says why does less harm than one that rolls back for a hiccup.
 var (
@@ -44,10 +52,13 @@ var (
 // Classify says what helps against err.
 func Classify(err error) Class {
 	var marked terminal
+	var refused denied
 	var api smithy.APIError
 	switch {
 	case errors.As(err, &marked):
 		return Terminal
+	case errors.As(err, &refused):
+		return Denied
 	case errors.As(err, &api):
 		return classifyAWS(api)
 	case isNetwork(err):

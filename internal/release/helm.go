@@ -41,8 +41,16 @@ func NewHelm(config *rest.Config, mapper meta.RESTMapper, credentialsFile string
 }
 
 func (h *Helm) configuration(namespace string) (*action.Configuration, error) {
+	return h.journaled(namespace, &journal{})
+}
+
+// journaled notes in a journal what Helm says while it works with the configuration.
+func (h *Helm) journaled(namespace string, said *journal) (*action.Configuration, error) {
 	cfg := &action.Configuration{}
-	debug := func(format string, args ...any) { h.log.V(1).Info(fmt.Sprintf(format, args...)) }
+	debug := func(format string, args ...any) {
+		h.log.V(1).Info(fmt.Sprintf(format, args...))
+		said.notef(format, args...)
+	}
 	if err := cfg.Init(newGetter(h.config, h.mapper, namespace), namespace, storageDriver, debug); err != nil {
 		return nil, fmt.Errorf("opening Helm's storage in namespace %s: %w", namespace, err)
 	}
@@ -148,7 +156,8 @@ func (h *Helm) Apply(ctx context.Context, spec Spec) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := h.configuration(spec.Namespace)
+	said := &journal{}
+	cfg, err := h.journaled(spec.Namespace, said)
 	if err != nil {
 		return err
 	}
@@ -171,7 +180,7 @@ func (h *Helm) Apply(ctx context.Context, spec Spec) error {
 	}
 	if err != nil {
 		return fmt.Errorf("applying chart %s %s as release %s/%s: %w",
-			spec.Chart.Ref.Name, spec.Chart.Ref.Version, spec.Namespace, spec.Name, err)
+			spec.Chart.Ref.Name, spec.Chart.Ref.Version, spec.Namespace, spec.Name, said.explain(err))
 	}
 	return nil
 }
@@ -188,7 +197,8 @@ func (h *Helm) Uninstall(ctx context.Context, namespace, name string) error {
 	if r.Chart == ChartCRDs {
 		return fmt.Errorf("release %s/%s holds Karpenter's CRDs: uninstalling it would delete every NodePool and node", namespace, name)
 	}
-	cfg, err := h.configuration(namespace)
+	said := &journal{}
+	cfg, err := h.journaled(namespace, said)
 	if err != nil {
 		return err
 	}
@@ -196,7 +206,7 @@ func (h *Helm) Uninstall(ctx context.Context, namespace, name string) error {
 	un.IgnoreNotFound, un.DisableHooks, un.Timeout = true, true, applyTimeout
 	un.DeletionPropagation = "background"
 	if _, err := un.Run(name); err != nil {
-		return fmt.Errorf("uninstalling release %s/%s: %w", namespace, name, err)
+		return fmt.Errorf("uninstalling release %s/%s: %w", namespace, name, said.explain(err))
 	}
 	return nil
 }

@@ -38,6 +38,8 @@ type Snapshot struct {
 	ActiveRuns []string
 	// Missing are the permissions that the operator lacks to create what the target's chart creates.
 	Missing []string
+	// MissingForHelm are those that it lacks to write the objects of both releases, each with the object.
+	MissingForHelm []string
 	// Problems are what could not be read.
 	Problems []Problem
 }
@@ -71,6 +73,8 @@ type Release struct {
 	Status    string
 	Revision  int
 	Values    map[string]any
+	// Manifest as it was rendered; only of the release to upgrade.
+	Manifest string
 	// Run is the run of ours that made it; empty for all others.
 	Run string
 }
@@ -101,6 +105,8 @@ type Target struct {
 	Values map[string]any
 	// UnknownValues are the keys among them that the target's chart does not know.
 	UnknownValues []string
+	// Green are the objects of the second release, and Original those of the release to upgrade once it is at the target.
+	Green, Original []unstructured.Unstructured
 	// Rules that the target's chart grants to Karpenter.
 	Rules []rbacv1.PolicyRule
 	// ElectionSettings are those of Installation, as the second release would have them.

@@ -30,4 +30,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- $full := ternary . (printf "%s-karpenter" .) (contains "karpenter" .) }}
 - {{ $full }}
 {{- end }}
+{{- with .Values.karpenter.fullnameOverride }}
+- {{ . | trunc 63 | trimSuffix "-" }}
+{{- end }}
 {{- end }}

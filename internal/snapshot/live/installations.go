@@ -72,6 +72,7 @@ func (r *Reader) installation(ctx context.Context, d *appsv1.Deployment) (snapsh
 		return in, err
 	}
 	in.Release = fromRelease(found)
+	in.Release.Manifest = found.Manifest
 	return in, nil
 }
 

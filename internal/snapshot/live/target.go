@@ -4,13 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/component-helpers/auth/rbac/validation"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
@@ -35,12 +30,12 @@ func (r *Reader) target(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *
 	if chart == nil || refusal != nil {
 		return nil
 	}
-	green, err := r.render(ctx, run, s, source, chart)
+	err := r.render(ctx, run, s, source, chart)
 	s.Target.RenderError = message(err) // what is wrong with the values is a finding of its own, and nothing unread
-	if s.Target.Rules, err = grantedRules(green); err != nil {
+	if s.Target.Rules, err = grantedRules(s.Target.Green); err != nil {
 		return err
 	}
-	return r.targetElection(ctx, s, source.Namespace, green)
+	return r.targetElection(ctx, s, source.Namespace)
 }
 
 func message(err error) string {
@@ -51,8 +46,8 @@ func message(err error) string {
 }
 
 // targetElection reads how the second release would elect its leader.
-func (r *Reader) targetElection(ctx context.Context, s *snapshot.Snapshot, namespace string, green []unstructured.Unstructured) error {
-	d, err := deployment(green)
+func (r *Reader) targetElection(ctx context.Context, s *snapshot.Snapshot, namespace string) error {
+	d, err := deployment(s.Target.Green)
 	if err != nil || d == nil {
 		return err
 	}
@@ -68,16 +63,26 @@ func (r *Reader) targetElection(ctx context.Context, s *snapshot.Snapshot, names
 	return nil
 }
 
-// render renders the second release as it would be installed.
-func (r *Reader) render(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot, source *snapshot.Installation, chart *release.Chart) ([]unstructured.Unstructured, error) {
+// render renders the second release as it would be installed, and the original one as it would be upgraded.
+func (r *Reader) render(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot, source *snapshot.Installation, chart *release.Chart) error {
 	merged, err := TargetValues(source.Release.Values, &run.Spec)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.Target.Values, s.Target.UnknownValues = merged, values.Unknown(merged, chart.Values)
-	name := plan.GreenRelease(source.Release.Name)
-	green := values.Standby(merged, name, source.ServiceAccount, max(source.Replicas, 1))
-	manifest, err := r.Releases.Render(ctx, release.Spec{Namespace: source.Namespace, Name: name, Chart: chart, Values: green})
+	original := release.Spec{Namespace: source.Namespace, Name: source.Release.Name, Chart: chart, Values: merged}
+	if s.Target.Original, err = r.rendered(ctx, original); err != nil {
+		return err
+	}
+	green := original
+	green.Name = plan.GreenRelease(source.Release.Name)
+	green.Values = values.Standby(merged, green.Name, source.ServiceAccount, max(source.Replicas, 1))
+	s.Target.Green, err = r.rendered(ctx, green)
+	return err
+}
+
+func (r *Reader) rendered(ctx context.Context, spec release.Spec) ([]unstructured.Unstructured, error) {
+	manifest, err := r.Releases.Render(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -107,39 +112,4 @@ func (r *Reader) chart(ctx context.Context, ref release.ChartRef, into *snapshot
 	}
 	into.Digest = chart.Digest
 	return chart
-}
-
-// permissions compares what the target's chart grants with what the operator holds: the API server lets nobody create a role
-// that grants more than he holds himself.
-func (r *Reader) permissions(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {
-	source, refusal := plan.Source(s, &run.Spec)
-	if refusal != nil || len(s.Target.Rules) == 0 {
-		return nil
-	}
-	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: source.Namespace}}
-	if err := r.Client.Create(ctx, review); err != nil {
-		return err
-	}
-	held := make([]rbacv1.PolicyRule, 0, len(review.Status.ResourceRules))
-	for _, rule := range review.Status.ResourceRules {
-		held = append(held, rbacv1.PolicyRule{Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources, ResourceNames: rule.ResourceNames})
-	}
-	_, missing := validation.Covers(held, s.Target.Rules)
-	for _, rule := range missing {
-		s.Missing = append(s.Missing, describe(rule))
-	}
-	slices.Sort(s.Missing)
-	s.Missing = slices.Compact(s.Missing)
-	return nil
-}
-
-func describe(r rbacv1.PolicyRule) string {
-	what := strings.Join(r.Resources, ",")
-	if group := strings.Join(r.APIGroups, ","); group != "" {
-		what += "." + group
-	}
-	if len(r.ResourceNames) > 0 {
-		what += " " + strings.Join(r.ResourceNames, ",")
-	}
-	return strings.Join(r.Verbs, ",") + " " + what
 }
