@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
@@ -102,4 +103,27 @@ func TestAnAbortInTheMiddleOfUndoLeavesNoLimitsWhereThereWereNone(t *testing.T) 
 	w.Expect(w.step(p.Undo).Reason).To(Equal("WaitingForNodeClaims"))
 	w.drive(p.Release)
 	w.Expect(specOf(w.nodePool("general-green"), "limits")).To(BeNil())
+}
+
+func TestAnAbortInTheMiddleOfUndoGivesGreenNodesBack(t *testing.T) {
+	w, p := poolsWorld(t)
+	w.drive(p.Run, w.ready)
+	w.node("green-1", "general-green")
+	w.node("green-2", "general-green", func(n *corev1.Node) { n.Spec.Unschedulable = true }) // by its user
+	bare := &corev1.Pod{}
+	bare.Namespace, bare.Name = shopNS, "bare"
+	bare.Spec = corev1.PodSpec{NodeName: "green-1", Containers: []corev1.Container{{Name: "a", Image: "a"}}}
+	w.ok(w.api.Create(w.ctx(), bare)) // keeps its node
+	for range 4 {
+		w.Expect(w.step(p.Undo).Kind).To(Equal(engine.KindWait))
+	}
+	w.Expect(w.readNode("green-1").Spec.Unschedulable).To(BeTrue())
+	w.Expect(w.readNode("green-1").Annotations).To(And(HaveKey(v1alpha1.AnnotationCordonedBy), HaveKey(v1alpha1.AnnotationDrainingSince)))
+	w.Expect(w.run.Status.Blockers).NotTo(BeEmpty())
+
+	w.drive(p.Release)
+	w.Expect(w.readNode("green-1").Spec.Unschedulable).To(BeFalse())
+	w.Expect(w.readNode("green-1").Annotations).To(BeEmpty())
+	w.Expect(w.readNode("green-2").Spec.Unschedulable).To(BeTrue(), "as it was")
+	w.Expect(w.run.Status.Blockers).To(BeEmpty())
 }

@@ -17,12 +17,15 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/mover"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 )
 
 const (
 	deadline = 10 * time.Minute
 	look     = time.Second
+	// settle is how long the caches get to show what was written.
+	settle = 200 * time.Millisecond
 )
 
 // Phase is the phase NodePools.
@@ -135,12 +138,22 @@ func patchOf(overrides []v1alpha1.Override, blue string) []byte {
 	return nil
 }
 
-// Release implements engine.Releaser: green NodePools become what they are to be after the run, and are nobody's.
+// Release implements engine.Releaser: green NodePools become what they are to be after the run, and are nobody's; and the nodes
+// that a rollback had begun to empty, which are green ones, take workloads again.
 func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	if err := p.Finish(ctx, run); err != nil {
 		return engine.FromError(err)
 	}
-	return engine.Done("green NodePools and EC2NodeClasses have no mark of the run")
+	m := mover.Mover{Kit: p.Kit}
+	done, err := m.Uncordon(ctx, run)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if !done {
+		return engine.Wait(settle, "Uncordoning", "uncordoning nodes")
+	}
+	run.Status.Blockers, run.Status.BlockersTotal, run.Status.Nodes.Blocked, run.Status.Nodes.InProgress = nil, 0, 0, 0
+	return engine.Done("no green NodePool, EC2NodeClass or node has a mark of the run")
 }
 
 // Finish gives green NodePools their own disruption budgets and weights, and takes the run's marks off them and their
