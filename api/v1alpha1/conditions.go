@@ -47,6 +47,8 @@ const (
 	ReasonPermissionDenied = "PermissionDenied"
 	// ReasonNodesBlocked is the reason of a migration in which every node that is left is blocked.
 	ReasonNodesBlocked = "NodesBlocked"
+	// ReasonVerifyBlocked is the reason of a run whose soak does not come to its end: a person decides how it goes on.
+	ReasonVerifyBlocked = "VerifyBlocked"
 	// ReasonCleanupBlocked is the reason of a run whose Cleanup waits for a person: there is no way back from it.
 	ReasonCleanupBlocked = "CleanupBlocked"
 	// ReasonEnded is the reason of a run that has ended.

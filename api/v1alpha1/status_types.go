@@ -100,6 +100,10 @@ type KarpenterUpgradeStatus struct {
 	// +optional
 	HealthySince *metav1.Time `json:"healthySince,omitempty"`
 
+	// healthySeenAt is when Verify last looked and found nothing wrong. The soak begins anew when it could not look for a while.
+	// +optional
+	HealthySeenAt *metav1.Time `json:"healthySeenAt,omitempty"`
+
 	// conditions follow kstatus (Ready, Reconciling, Stalled) and say what else holds.
 	// +optional
 	// +listType=map

@@ -359,6 +359,10 @@ func (in *KarpenterUpgradeStatus) DeepCopyInto(out *KarpenterUpgradeStatus) {
 		in, out := &in.HealthySince, &out.HealthySince
 		*out = (*in).DeepCopy()
 	}
+	if in.HealthySeenAt != nil {
+		in, out := &in.HealthySeenAt, &out.HealthySeenAt
+		*out = (*in).DeepCopy()
+	}
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
 		*out = make([]metav1.Condition, len(*in))

@@ -99,6 +99,7 @@ var needsPerson = map[string]bool{
 	v1alpha1.ReasonPreflightBlocked: true,
 	v1alpha1.ReasonPermissionDenied: true,
 	v1alpha1.ReasonNodesBlocked:     true,
+	v1alpha1.ReasonVerifyBlocked:    true,
 	v1alpha1.ReasonCleanupBlocked:   true,
 }
 

@@ -65,10 +65,18 @@ func TestWhateverIsWrongBeginsTheSoakAnew(t *testing.T) {
 			func(w *world) { w.initialized("green-1") }, "NodeClaim green-1 has drifted: AMIDrift",
 		},
 		"a green node does not come up": {
-			func(w *world) { w.claim("green-2", "general-green") }, func(w *world) { w.initialized("green-2") }, "NodeClaim green-2 is not initialized: ",
+			func(w *world) {
+				w.claim("green-2", "general-green")
+				w.pass(16 * time.Minute)
+				w.elect()
+			}, func(w *world) { w.initialized("green-2") }, "NodeClaim green-2 is not initialized after 15m0s: Karpenter has not looked at it yet",
 		},
 		"a pod waits for a node": {
-			func(w *world) { w.workload(shopNS, "web").start("") },
+			func(w *world) {
+				w.workload(shopNS, "web").start("")
+				w.pass(3 * time.Minute)
+				w.elect()
+			},
 			func(w *world) { w.ok(w.api.Delete(w.ctx(), &w.podsIn(shopNS, "web")[0])) },
 			"pod shop/web-1-0 waits for a node: 0/3 nodes are available",
 		},
@@ -112,7 +120,37 @@ func TestVerifyThatCannotLookDoesNotPass(t *testing.T) {
 	w.Expect(out.Message).To(ContainSubstring("reading NodePool general-green"))
 }
 
-func TestVerifyFailsWhenTheSoakNeverEnds(t *testing.T) {
+func TestAClusterThatGrowsDoesNotDisturbTheSoak(t *testing.T) {
 	w, p := verifyWorld(t)
-	w.Expect(p.Deadline(w.run)).To(Equal(35*time.Minute), "the soak, and time for what goes wrong to come right")
+	w.step(p.Run)
+	began := w.run.Status.HealthySince.DeepCopy()
+	w.claim("green-2", "general-green")
+	w.workload(shopNS, "web").start("")
+	w.pass(10 * time.Second)
+	w.Expect(w.step(p.Run).Reason).To(Equal("Soaking"), "the pod waits for a node that is being launched")
+	w.Expect(w.run.Status.HealthySince.Time).To(BeTemporally("==", began.Time))
+}
+
+func TestASoakThatNobodyWatchedBeginsAnew(t *testing.T) {
+	w, p := verifyWorld(t)
+	w.step(p.Run)
+	w.pass(6 * time.Minute) // the run was paused, the operator away, or the API server
+	w.elect()
+	w.Expect(w.step(p.Run).Message).To(Equal("healthy since 0s, of 5m0s"))
+}
+
+func TestASoakThatNeverEndsIsAPersonsDecision(t *testing.T) {
+	w, p := verifyWorld(t)
+	w.condition(phase.NodePoolKind, "general-green", "Ready", "False", "NodeClassNotReady")
+	w.Expect(w.step(p.Run).Reason).To(Equal("Unhealthy"))
+	w.pass(31 * time.Minute)
+	w.elect()
+	out := w.step(p.Run)
+	w.Expect(out).To(And(HaveField("Kind", engine.KindBlocked), HaveField("Reason", v1alpha1.ReasonVerifyBlocked)))
+	w.Expect(out.Message).To(And(HavePrefix("NodePool general-green is not Ready"), ContainSubstring("spec.mode: Rollback")))
+	var phase any = p
+	_, deadline := phase.(engine.Deadliner)
+	w.Expect(deadline).To(BeFalse(), "or onFailure would move a whole cluster back for noise")
+	w.ready()
+	w.Expect(w.step(p.Run).Reason).To(Equal("Soaking"), "it goes on by itself")
 }

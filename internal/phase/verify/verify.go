@@ -21,45 +21,67 @@ import (
 
 const (
 	look = 2 * time.Second
-	// grace is how much longer than the soak the phase may take before it fails: time for what goes wrong to come right.
+	// grace is how long something may be wrong before a person is asked: time for what goes wrong to come right.
 	grace = 30 * time.Minute
+	// blind is the longest time between two looks that counts as watched, where the soak is not even shorter.
+	blind, leastBlind = time.Minute, 10 * time.Second
+	// launch is how long a node may take to come up: Karpenter itself gives up on one that does not register for so long
+	// (sigs.k8s.io/karpenter pkg/controllers/nodeclaim/lifecycle/liveness.go).
+	launch = 15 * time.Minute
 )
 
-// Phase is the phase Verify.
+// Phase is the phase Verify. It has no deadline: the workloads are on green nodes, and to move all of them back is a person's
+// decision.
 type Phase struct{ *phase.Kit }
 
-var (
-	_ engine.Phase     = (*Phase)(nil)
-	_ engine.Deadliner = (*Phase)(nil)
-)
+var _ engine.Phase = (*Phase)(nil)
 
 // Name implements engine.Phase.
 func (*Phase) Name() v1alpha1.PhaseName { return v1alpha1.PhaseVerify }
 
-// Deadline implements engine.Deadliner.
-func (*Phase) Deadline(run *v1alpha1.KarpenterUpgrade) time.Duration {
-	return run.Spec.Verify.Soak.Duration + grace
-}
-
-// Run implements engine.Phase. Whatever is found wrong begins the soak anew.
+// Run implements engine.Phase. Whatever is found wrong begins the soak anew, and so does a time in which nobody looked.
 func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	wrong, err := p.wrong(ctx, run)
 	if err != nil {
-		return engine.FromError(err) // what cannot be looked at has not passed; the soak goes on from before
+		return engine.FromError(err) // what cannot be looked at has not passed
 	}
+	now, soak := p.Clock.Now(), run.Spec.Verify.Soak.Duration
 	if wrong != "" {
 		run.Status.HealthySince = nil
+		if overdue(run, now) {
+			return engine.Blocked(v1alpha1.ReasonVerifyBlocked,
+				"%s; the soak begins when that is put right, or set spec.mode: Rollback to move everything back", wrong)
+		}
 		return engine.Wait(look, "Unhealthy", "the soak begins anew: %s", wrong)
 	}
-	now := p.Clock.Now()
-	if run.Status.HealthySince == nil {
+	if !watched(run, now) {
 		run.Status.HealthySince = ptr.To(metav1.NewTime(now))
 	}
-	soak := run.Spec.Verify.Soak.Duration
+	run.Status.HealthySeenAt = ptr.To(metav1.NewTime(now))
 	if past := now.Sub(run.Status.HealthySince.Time); past < soak {
 		return engine.Wait(min(soak-past, look), "Soaking", "healthy since %s, of %s", past.Round(time.Second), soak)
 	}
 	return engine.Done("healthy for %s", soak)
+}
+
+// watched says that the soak has begun and that nothing can have gone wrong since the last look without being seen.
+func watched(run *v1alpha1.KarpenterUpgrade, now time.Time) bool {
+	since, seen := run.Status.HealthySince, run.Status.HealthySeenAt
+	longest := max(min(blind, run.Spec.Verify.Soak.Duration/2), leastBlind)
+	return since != nil && seen != nil && now.Sub(seen.Time) <= longest
+}
+
+// overdue says that things have been wrong for long, or so often that the soak has not come to its end.
+func overdue(run *v1alpha1.KarpenterUpgrade, now time.Time) bool {
+	began := run.Step(v1alpha1.PhaseVerify).StartedAt
+	if began == nil {
+		return false
+	}
+	last := began
+	if seen := run.Status.HealthySeenAt; seen != nil && seen.After(began.Time) {
+		last = seen
+	}
+	return now.Sub(last.Time) > grace || now.Sub(began.Time) > run.Spec.Verify.Soak.Duration+grace
 }
 
 // wrong says what is wrong; empty when nothing is.
@@ -109,7 +131,7 @@ func (p *Phase) claims(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (str
 	green := phase.GreenPools(run.Status.Plan)
 	for i := range all {
 		if c := &all[i]; green.Has(c.GetLabels()[karpv1.NodePoolLabelKey]) {
-			if wrong := claim(c); wrong != "" {
+			if wrong := claim(c, p.Clock.Now()); wrong != "" {
 				return wrong, nil
 			}
 		}
@@ -117,26 +139,30 @@ func (p *Phase) claims(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (str
 	return "", nil
 }
 
-func claim(c *unstructured.Unstructured) string {
+// claim says what is wrong with a NodeClaim. One that is being launched is not: clusters grow all the time.
+func claim(c *unstructured.Unstructured, now time.Time) string {
 	if status, message := snapshot.ConditionStatus(c, karpv1.ConditionTypeDrifted); status == "True" {
 		return fmt.Sprintf("NodeClaim %s has drifted: %s", c.GetName(), message)
 	}
-	if status, message := snapshot.ConditionStatus(c, karpv1.ConditionTypeInitialized); status != "True" {
-		return fmt.Sprintf("NodeClaim %s is not initialized: %s", c.GetName(), message)
+	leaveIt := c.GetDeletionTimestamp() != nil || now.Sub(c.GetCreationTimestamp().Time) <= launch
+	if status, message := snapshot.ConditionStatus(c, karpv1.ConditionTypeInitialized); status != "True" && !leaveIt {
+		return fmt.Sprintf("NodeClaim %s is not initialized after %s: %s", c.GetName(), launch, message)
 	}
 	return ""
 }
 
-// pods looks for pods that have been waiting for a node since the migration began: those are the run's doing.
+// pods looks for pods that came since the migration began, which may be the run's doing, and that have been waiting for a node
+// for longer than Karpenter should need for one.
 func (p *Phase) pods(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
 	var pods corev1.PodList
 	if err := p.Client.List(ctx, &pods); err != nil {
 		return "", fmt.Errorf("listing pods: %w", err)
 	}
-	since := run.Step(v1alpha1.PhaseMigrate).StartedAt
+	since, now, patience := run.Step(v1alpha1.PhaseMigrate).StartedAt, p.Clock.Now(), run.Spec.Migration.StallTimeout.Duration
 	for i := range pods.Items {
 		pod := &pods.Items[i]
-		if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || since == nil || pod.CreationTimestamp.Before(since) {
+		if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || since == nil || pod.CreationTimestamp.Before(since) ||
+			now.Sub(pod.CreationTimestamp.Time) <= patience {
 			continue
 		}
 		for _, c := range pod.Status.Conditions {
@@ -150,6 +176,6 @@ func (p *Phase) pods(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (strin
 
 // Undo implements engine.Phase: there is nothing to take back.
 func (*Phase) Undo(_ context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	run.Status.HealthySince = nil
+	run.Status.HealthySince, run.Status.HealthySeenAt = nil, nil
 	return engine.Done("nothing was changed")
 }
