@@ -72,6 +72,10 @@ func finding(c Check, h Hit) v1alpha1.Finding {
 	if n := len(f.Objects); n > maxObjects {
 		f.Objects = append(slices.Clone(f.Objects[:maxObjects-1]), fmt.Sprintf("and %d more", n-maxObjects+1))
 	}
+	f.Objects = slices.Clone(f.Objects)
+	for i := range f.Objects {
+		f.Objects[i] = v1alpha1.Truncate(f.Objects[i])
+	}
 	return f
 }
 
