@@ -23,7 +23,7 @@ func (e *Engine) hold(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Resul
 	case run.Spec.Mode == v1alpha1.ModePause:
 		e.pause(run, step)
 	case run.Spec.Mode == v1alpha1.ModeRollback:
-		run.Status.Message = fmt.Sprintf("%s has begun: there is no way back; set spec.mode: Run to go on", run.RollbackFloor())
+		run.Status.Message = fmt.Sprintf("%s has begun: there is no way back; set spec.mode: Pause and then Run to go on", run.RollbackFloor())
 	case step != nil:
 		run.Status.Message = fmt.Sprintf("%s failed: %s; %s", step.Phase, step.Message, afterFailure(run))
 		if step.Phase == run.RollbackFloor() {

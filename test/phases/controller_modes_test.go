@@ -101,3 +101,27 @@ func TestWhatAUserSeesWhoAborts(t *testing.T) {
 	w.Expect(o.reconcile("up").RequeueAfter).To(BeZero())
 	w.Expect(w.versions()).To(Equal(before))
 }
+
+func TestWhatAUserSeesWhoWantsBackTooLate(t *testing.T) {
+	w := newWorld(t, greenVersion)
+	_, phases := ladder()
+	last := &scripted{name: v1alpha1.PhaseCleanup, run: waiting}
+	phases[len(phases)-1] = last
+	o := w.operate(phases...)
+	w.newRun("up")
+	u := o.until("up", in(v1alpha1.RunPhase(v1alpha1.PhaseCleanup)))
+	w.Expect(conditions(u, v1alpha1.ConditionRollbackPossible)).To(Equal("RollbackPossible=False RollbackFloorPassed"))
+
+	w.setMode("up", v1alpha1.ModeRollback)
+	u = o.until("up", in(v1alpha1.RunPaused))
+	w.Expect(u.Status.Message).To(Equal("Cleanup has begun: there is no way back; set spec.mode: Pause and then Run to go on"))
+	w.Expect(u.Step(v1alpha1.PhaseCleanup).State).To(Equal(v1alpha1.StepRunning))
+
+	u.Spec.Mode = v1alpha1.ModeRun
+	w.Expect(w.api.Update(w.ctx(), u)).To(MatchError(ContainSubstring("a run that rolls back cannot run forward again")))
+	w.setMode("up", v1alpha1.ModePause)
+	o.reconcile("up")
+	w.setMode("up", v1alpha1.ModeRun)
+	last.run = nil
+	o.until("up", in(v1alpha1.RunSucceeded))
+}
