@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"fmt"
 	"strings"
 
 	. "github.com/onsi/gomega"
@@ -59,12 +60,16 @@ func (w *world) listInto(out map[string]*metav1.PartialObjectMetadata, kind sche
 	}
 }
 
-// versions are the resource versions of everything.
+// versions are the resource versions of everything. Those of CRDs do not count, for the API server writes their status when it
+// gets to it; what they say does.
 func (w *world) versions() map[string]string {
 	w.t.Helper()
 	out := map[string]string{}
 	for name, o := range w.everything() {
 		out[name] = o.ResourceVersion
+		if strings.HasPrefix(name, "CustomResourceDefinition.") {
+			out[name] = fmt.Sprint(o.Generation, o.Labels, o.Annotations)
+		}
 	}
 	return out
 }

@@ -47,6 +47,11 @@ func (w *world) preflight() *preflight.Phase {
 func (w *world) findings(severity v1alpha1.Severity) []v1alpha1.Finding {
 	w.t.Helper()
 	w.preflight().Run(w.ctx(), w.run)
+	return w.found(severity)
+}
+
+// found is what Preflight found last.
+func (w *world) found(severity v1alpha1.Severity) []v1alpha1.Finding {
 	var out []v1alpha1.Finding
 	for _, f := range w.run.Status.Findings {
 		if f.Severity == severity {
@@ -59,8 +64,12 @@ func (w *world) findings(severity v1alpha1.Severity) []v1alpha1.Finding {
 // blockers are the codes of the findings that stand in the way now.
 func (w *world) blockers() []string {
 	w.t.Helper()
+	return codes(w.findings(v1alpha1.SeverityBlocker))
+}
+
+func codes(findings []v1alpha1.Finding) []string {
 	var out []string
-	for _, f := range w.findings(v1alpha1.SeverityBlocker) {
+	for _, f := range findings {
 		out = append(out, f.Code)
 	}
 	return out
