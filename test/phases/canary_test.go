@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"fmt"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -28,11 +29,11 @@ func canaryWorld(t *testing.T, change ...func(*v1alpha1.KarpenterUpgradeSpec)) (
 	return w, &canary.Phase{Kit: w.kit}
 }
 
-// canaryPod is the pod of the canary's Deployment, bound to a node.
-func (w *world) canaryPod(node string, ready bool) *corev1.Pod {
+// canaryPod is the pod of the i-th canary's Deployment, bound to a node.
+func (w *world) canaryPod(i int, node string, ready bool) *corev1.Pod {
 	w.t.Helper()
-	d := get(w, &appsv1.Deployment{}, operatorNS, canaryName)
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNS, Name: "canary-pod", Labels: d.Spec.Template.Labels}, Spec: d.Spec.Template.Spec}
+	d := get(w, &appsv1.Deployment{}, operatorNS, fmt.Sprintf("up-canary-%d", i))
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNS, Name: d.Name, Labels: d.Spec.Template.Labels}, Spec: d.Spec.Template.Spec}
 	p.Spec.NodeName = node
 	w.ok(w.api.Create(w.ctx(), p))
 	w.setReady(p, ready)
@@ -92,7 +93,7 @@ func TestTheCanaryIsProvedByAPodOnANodeThatGreenRegistered(t *testing.T) {
 	w.condition(phase.NodeClaimKind, "c1", "Launched", "False", "no capacity for m5.large")
 	says("NodeClaim c1 is not Launched yet: no capacity for m5.large")
 
-	pod := w.canaryPod("blue-1", true)
+	pod := w.canaryPod(0, "blue-1", true)
 	w.node("blue-1", "general")
 	says("NodeClaim c1 is not Launched yet: no capacity for m5.large") // a pod that runs elsewhere proves nothing
 	w.ok(w.api.Delete(w.ctx(), pod, client.GracePeriodSeconds(0)))
@@ -100,7 +101,7 @@ func TestTheCanaryIsProvedByAPodOnANodeThatGreenRegistered(t *testing.T) {
 	n := node("c1")
 	n.Labels = map[string]string{karpv1.NodePoolLabelKey: canaryName}
 	w.ok(w.api.Create(w.ctx(), n))
-	w.canaryPod("c1", true)
+	w.canaryPod(0, "c1", true)
 	w.Expect(w.step(p.Run).Reason).To(Equal("WaitingForCanary"), "the node is not registered")
 	change(w, n, func(n *corev1.Node) { n.Labels[karpv1.NodeRegisteredLabelKey] = "true" })
 
@@ -116,20 +117,34 @@ func TestTheCanaryIsProvedByAPodOnANodeThatGreenRegistered(t *testing.T) {
 	w.Expect(w.gone(phase.Object(phase.NodePoolKind, ""), "", canaryName)).To(BeTrue(), "it is not made again")
 }
 
-func TestEveryNodeClassHasACanary(t *testing.T) {
+func TestEveryNodeClassHasACanaryAndAllComeUpSideBySide(t *testing.T) {
 	w, p := canaryWorld(t)
-	w.run.Status.Plan.NodeClasses = append(w.run.Status.Plan.NodeClasses, v1alpha1.NodeClassPlan{Blue: "gpu", Green: "gpu-green", CanaryPool: "gpu-green"})
-	gpu := w.object(blueNodePool)
-	gpu.SetName("gpu-green")
-	w.ok(w.api.Create(w.ctx(), gpu))
+	w.run.Status.Plan.NodeClasses = append(w.run.Status.Plan.NodeClasses,
+		v1alpha1.NodeClassPlan{Blue: "gpu", Green: "gpu-green", CanaryPool: "gpu-green"}, v1alpha1.NodeClassPlan{Blue: "arm", Green: "arm-green", CanaryPool: "arm-green"})
+	for _, name := range []string{"gpu-green", "arm-green"} {
+		pool := w.object(blueNodePool)
+		pool.SetName(name)
+		w.ok(w.api.Create(w.ctx(), pool))
+	}
 	w.save()
 	w.step(p.Run)
+	for i := range 3 {
+		w.Expect(w.hasPool(fmt.Sprintf("up-canary-%d", i))).To(BeTrue(), "one need not wait for the other")
+		get(w, &appsv1.Deployment{}, operatorNS, fmt.Sprintf("up-canary-%d", i))
+	}
+	w.node("c1", "up-canary-1")
+	w.canaryPod(1, "c1", true)
+	w.Expect(w.step(p.Run).Message).To(And(HavePrefix("EC2NodeClass default-green: "), HaveSuffix("; 2 of 3 EC2NodeClasses are left to be proved")))
 	w.node("c0", canaryName)
-	w.canaryPod("c0", true)
-	w.Expect(w.step(p.Run).Message).To(HavePrefix("EC2NodeClass gpu-green: "))
+	w.canaryPod(0, "c0", true)
+	w.Expect(w.step(p.Run).Message).To(And(HavePrefix("EC2NodeClass arm-green: "), HaveSuffix("; 1 of 3 EC2NodeClasses are left to be proved")))
 	w.Expect(w.run.Status.Canary).To(BeNil())
+	w.node("c2", "up-canary-2")
+	w.canaryPod(2, "c2", true)
+	w.Expect(w.step(p.Run).Reason).To(Equal("Proved"))
+	w.Expect(w.run.Status.Canary.Nodes).To(Equal([]string{"c0", "c1", "c2"}))
 	w.drive(p.Undo, func() { w.deleteAllClaims() })
-	w.Expect(w.all(phase.NodePoolKind)).To(HaveLen(3))
+	w.Expect(w.all(phase.NodePoolKind)).To(HaveLen(4))
 }
 
 func (w *world) deleteAllClaims() {

@@ -7,13 +7,11 @@ package canary
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
@@ -21,11 +19,8 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
-	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
-	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
-	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
 )
 
@@ -43,7 +38,8 @@ var (
 // Name implements engine.Phase.
 func (*Phase) Name() v1alpha1.PhaseName { return v1alpha1.PhaseCanary }
 
-// Deadline implements engine.Deadliner. It does not count for the canary's removal.
+// Deadline implements engine.Deadliner. All canaries are made when the phase begins, so it counts from their creation; it does not
+// count for their removal.
 func (*Phase) Deadline(run *v1alpha1.KarpenterUpgrade) time.Duration {
 	if run.Status.Canary != nil && run.Status.Canary.ProvedAt != nil {
 		return 0
@@ -69,120 +65,9 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	return p.prove(ctx, run)
 }
 
-func (p *Phase) prove(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	var nodes []string
-	for i, class := range run.Status.Plan.NodeClasses {
-		if err := p.ensure(ctx, run, i, class); err != nil {
-			return engine.FromError(err)
-		}
-		node, waits, err := p.proven(ctx, name(run, i))
-		if err != nil {
-			return engine.FromError(err)
-		}
-		if node == "" {
-			return engine.Wait(look, "WaitingForCanary", "EC2NodeClass %s: %s", class.Green, waits)
-		}
-		nodes = append(nodes, node)
-	}
-	slices.Sort(nodes)
-	run.Status.Canary = &v1alpha1.CanaryStatus{ProvedAt: ptr.To(metav1.NewTime(p.Clock.Now())), Nodes: slices.Compact(nodes)}
-	return engine.Wait(0, "Proved", "pods are Ready on %s", strings.Join(run.Status.Canary.Nodes, ", "))
-}
-
 // name of the i-th canary's objects.
 func name(run *v1alpha1.KarpenterUpgrade, i int) string {
 	return fmt.Sprintf("%s-canary-%d", run.Name, i)
-}
-
-// ensure creates a canary's NodePool and Deployment where they are not there. Others of the same names are nobody's canary.
-func (p *Phase) ensure(ctx context.Context, run *v1alpha1.KarpenterUpgrade, i int, class v1alpha1.NodeClassPlan) error {
-	pool, err := p.Get(ctx, phase.NodePoolKind, name(run, i))
-	if apierrors.IsNotFound(err) {
-		pool, err = p.createPool(ctx, run, name(run, i), class)
-	}
-	if err != nil {
-		return err
-	}
-	d := &appsv1.Deployment{}
-	err = p.Live.Get(ctx, client.ObjectKey{Namespace: p.Namespace, Name: name(run, i)}, d)
-	if apierrors.IsNotFound(err) {
-		d = deployment(run, name(run, i), p.Namespace, pool)
-		err = p.Live.Create(ctx, d)
-	}
-	if err != nil {
-		return fmt.Errorf("creating Deployment %s/%s: %w", p.Namespace, name(run, i), err)
-	}
-	switch {
-	case !metav1.IsControlledBy(pool, run):
-		return foreign("NodePool " + pool.GetName())
-	case !metav1.IsControlledBy(d, run):
-		return foreign(fmt.Sprintf("Deployment %s/%s", d.Namespace, d.Name))
-	}
-	return nil
-}
-
-func foreign(object string) error {
-	return fault.NewTerminal(fmt.Errorf("%s exists and was not made by this run: delete it, or give this KarpenterUpgrade another name", object))
-}
-
-func (p *Phase) createPool(ctx context.Context, run *v1alpha1.KarpenterUpgrade, name string, class v1alpha1.NodeClassPlan) (*unstructured.Unstructured, error) {
-	green, err := p.Get(ctx, phase.NodePoolKind, class.CanaryPool)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := nodePool(green, name, run)
-	if err != nil {
-		return nil, fault.NewTerminal(err)
-	}
-	if err := p.Live.Create(ctx, pool); err != nil {
-		return nil, fmt.Errorf("creating NodePool %s: %w", name, err)
-	}
-	return pool, nil
-}
-
-// proven is the node of a canary whose pod is Ready; while there is none, it says what is waited for.
-func (p *Phase) proven(ctx context.Context, canary string) (node, waits string, err error) {
-	var pods corev1.PodList
-	if err := p.Live.List(ctx, &pods, client.InNamespace(p.Namespace), client.MatchingLabels{labelCanary: canary}); err != nil {
-		return "", "", fmt.Errorf("listing the pods of Deployment %s/%s: %w", p.Namespace, canary, err)
-	}
-	for i := range pods.Items {
-		if pod := &pods.Items[i]; pod.DeletionTimestamp == nil && drain.Ready(pod) {
-			n := &corev1.Node{}
-			if err := p.Live.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, n); err != nil {
-				return "", "", fmt.Errorf("reading node %s: %w", pod.Spec.NodeName, err)
-			}
-			if n.Labels[karpv1.NodePoolLabelKey] == canary && n.Labels[karpv1.NodeRegisteredLabelKey] == "true" {
-				return n.Name, "", nil
-			}
-		}
-	}
-	waits, err = p.waitsFor(ctx, canary)
-	return "", waits, err
-}
-
-// waitsFor says how far the launch of a canary's node is.
-func (p *Phase) waitsFor(ctx context.Context, canary string) (string, error) {
-	claims, err := live.ListAll(ctx, p.Live, phase.NodeClaimKind, client.MatchingLabels{karpv1.NodePoolLabelKey: canary})
-	if err != nil {
-		return "", err
-	}
-	if len(claims) > 0 {
-		for _, condition := range []string{karpv1.ConditionTypeLaunched, karpv1.ConditionTypeRegistered, karpv1.ConditionTypeInitialized} {
-			if status, message := snapshot.ConditionStatus(&claims[0], condition); status != "True" {
-				return fmt.Sprintf("NodeClaim %s is not %s yet: %s", claims[0].GetName(), condition, message), nil
-			}
-		}
-		return fmt.Sprintf("NodeClaim %s is ready; waiting for the pod", claims[0].GetName()), nil
-	}
-	pool, err := p.Get(ctx, phase.NodePoolKind, canary)
-	if err != nil {
-		return "", client.IgnoreNotFound(err)
-	}
-	if status, message := snapshot.ConditionStatus(pool, "Ready"); status != "True" {
-		return fmt.Sprintf("NodePool %s is not Ready: %s", canary, message), nil
-	}
-	return fmt.Sprintf("NodePool %s has no NodeClaim; kubectl get events -A --field-selector involvedObject.kind=NodeClaim", canary), nil
 }
 
 // Undo implements engine.Phase.
