@@ -333,7 +333,8 @@ type Migration struct {
 	Order *MigrationOrder `json:"order,omitempty"`
 
 	// maxUnavailable is how many blue nodes may be emptied at the same time: a number, or a percentage of the nodes of the
-	// run, rounded up.
+	// run, rounded up. A node on which all that is left waits for a person does not count. With order.namespaces all blue
+	// nodes are emptied at once, of one namespace, and this is not looked at.
 	// +optional
 	// +kubebuilder:default="10%"
 	// +kubebuilder:validation:XIntOrString
@@ -359,7 +360,8 @@ type Migration struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="spec.migration.doNotDisruptTimeout must be a duration such as 30m"
 	DoNotDisruptTimeout *metav1.Duration `json:"doNotDisruptTimeout,omitempty"`
 
-	// stallTimeout is how long pods may be Pending for want of a node before the migration starts no further node.
+	// stallTimeout is how long pods may be Pending for want of a node before the migration starts no further node. Pods count
+	// whose workload was there when Migrate began and that came since, unless they demand a NodePool that is not replaced.
 	// +optional
 	// +kubebuilder:default="2m"
 	// +kubebuilder:validation:Type=string
@@ -377,7 +379,8 @@ type MigrationOrder struct {
 	Nodes *NodeOrder `json:"nodes,omitempty"`
 
 	// namespaces moves the pods of one namespace after the other off the blue nodes, in this order; namespaces that are not
-	// named follow together. A namespace begins when the one before it has left the blue nodes.
+	// named follow together. A namespace begins when the one before it has left the blue nodes. Its pods leave all blue nodes at
+	// the same time, within their budgets: maxUnavailable does not bound it, and nodes of controllers do not go last.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -441,9 +441,9 @@ type Finding struct {
 	Fix string `json:"fix"`
 }
 
-// Blocker is what keeps a node from being emptied.
+// Blocker is what keeps a node from being emptied, or further nodes from beginning.
 type Blocker struct {
-	// node that cannot be emptied.
+	// node that cannot be emptied; empty for a pod that waits for a node and so keeps further nodes from beginning.
 	// +required
 	Node string `json:"node"`
 

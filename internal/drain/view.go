@@ -90,6 +90,25 @@ func (v *View) deploymentOf(p *corev1.Pod) *appsv1.Deployment {
 	return v.Deployments[owner.UID]
 }
 
+// Since is when the workload of a pod was made: its Deployment, or else its controller. It is false for pods that no
+// controller starts again, and for workloads that the View does not know, with there telling these apart.
+func (v *View) Since(p *corev1.Pod) (since metav1.Time, there, known bool) {
+	ref := metav1.GetControllerOf(p)
+	if ref == nil {
+		return metav1.Time{}, false, false
+	}
+	if d := v.deploymentOf(p); d != nil {
+		return d.CreationTimestamp, true, true
+	}
+	if rs, ok := v.ReplicaSets[ref.UID]; ok {
+		return rs.CreationTimestamp, true, true
+	}
+	if sts, ok := v.StatefulSets[ref.UID]; ok {
+		return sts.CreationTimestamp, true, true
+	}
+	return metav1.Time{}, true, false
+}
+
 // replicas says how many replicas a pod's controller wants and how many of them are ready. For controllers that the View does
 // not know, those that exist count as wanted.
 func (v *View) replicas(p *corev1.Pod) (wanted, ready int32) {

@@ -8,11 +8,15 @@ import (
 // The cached copies of these kinds are read and never written back whole: patches are made from their metadata, or from the
 // fields that are kept.
 
-// stripPod keeps of a pod its identity, its node and its readiness.
+// stripPod keeps of a pod its identity, its node, which nodes it demands, and its readiness.
 func stripPod(in any) (any, error) {
 	if p, ok := in.(*corev1.Pod); ok {
 		p.ManagedFields = nil
-		p.Spec = corev1.PodSpec{NodeName: p.Spec.NodeName}
+		kept := corev1.PodSpec{NodeName: p.Spec.NodeName, NodeSelector: p.Spec.NodeSelector}
+		if a := p.Spec.Affinity; a != nil && a.NodeAffinity != nil {
+			kept.Affinity = &corev1.Affinity{NodeAffinity: a.NodeAffinity}
+		}
+		p.Spec = kept
 		p.Status = corev1.PodStatus{Phase: p.Status.Phase, Conditions: p.Status.Conditions, StartTime: p.Status.StartTime}
 	}
 	return in, nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 )
 
 func TestABlockerSaysSinceWhen(t *testing.T) {
@@ -78,6 +79,7 @@ func TestStatusHoldsTheFirstBlockersAndCountsAll(t *testing.T) {
 func TestNoFurtherNodeBeginsWhilePodsFindNoNode(t *testing.T) {
 	w, p := migrateWorld(t, func(m *v1alpha1.Migration) { m.MaxUnavailable = ptr.To(intstr.FromInt(1)) })
 	web := w.workload(shopNS, "web", "green-1", "green-1")
+	w.run.Step(v1alpha1.PhaseMigrate).StartedAt = ptr.To(web.deployment.CreationTimestamp) // it was there before
 	w.node("a", "general")
 	w.begun(p)
 	pending := web.start("")
@@ -93,7 +95,46 @@ func TestNoFurtherNodeBeginsWhilePodsFindNoNode(t *testing.T) {
 		w.step(p.Run)
 	}
 	w.Expect(w.draining()).NotTo(ContainElement("b"))
+	w.Expect(w.run.Status.Blockers).To(ContainElement(And(
+		HaveField("Node", ""), HaveField("Pod", "shop/web-1-2"), HaveField("Reason", "PodPending"))))
+	w.pass(3 * time.Minute)
+	w.Expect(w.step(p.Run).Reason).To(Equal(v1alpha1.ReasonNodesBlocked), "it does not end by itself, and a person is told")
 	w.ok(w.api.Delete(w.ctx(), pending))
 	w.drive(p.Run, w.terminate)
 	w.Expect(w.gone(&corev1.Node{}, "", "b")).To(BeTrue())
+	w.Expect(w.run.Status.Blockers).To(BeEmpty())
+}
+
+func TestPodsThatTheRunIsNotToBlameForKeepNoNodeFromBeginning(t *testing.T) {
+	w, p := migrateWorld(t)
+	old := w.workload(shopNS, "old", "green-1", "green-1")
+	w.run.Step(v1alpha1.PhaseMigrate).StartedAt = ptr.To(old.deployment.CreationTimestamp)
+	old.start("", func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"karpenter.sh/nodepool": "gpu"} })
+	none := w.bare(shopNS, "impossible", "")
+	none.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable}}
+	w.ok(w.api.Status().Update(w.ctx(), none))
+	w.node("a", "general")
+	w.pass(10 * time.Minute)
+	w.drive(p.Run, w.terminate)
+	w.Expect(w.gone(&corev1.Node{}, "", "a")).To(BeTrue())
+}
+
+func TestANodeThatOnlyWaitsKeepsItsPlace(t *testing.T) {
+	w, p := migrateWorld(t)
+	w.node("a", "general")
+	web := w.workload(shopNS, "web", "a", "green-1")
+	pdb := web.budget("web", 1)
+	w.allow(pdb, 0)
+	w.begun(p)
+	w.node("b", "general")
+	w.driveTo(engine.KindWait, p.Run)
+	w.pass(10 * time.Minute)
+	var out engine.Outcome
+	for range 3 {
+		out = w.step(p.Run)
+	}
+	w.Expect(w.draining()).To(Equal([]string{"a"}), "maxUnavailable is 1")
+	w.Expect(out.Reason).To(Equal(v1alpha1.ReasonNodesBlocked), "nothing goes on by itself, and a person is told")
+	w.allow(pdb, 1)
+	w.drive(p.Run, func() { web.heal("green-1") }, w.terminate)
 }

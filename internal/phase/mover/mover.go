@@ -5,7 +5,6 @@ package mover
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -86,8 +85,12 @@ func (m *Mover) Step(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Jo
 	s.stuck = refused
 	s.decide()
 	err = m.act(ctx, s)
-	stalled, startErr := m.start(ctx, s)
-	out := s.outcome(stalled) // what is in the way is told, whatever else went wrong
+	pending := s.pending()
+	started, startErr := 0, error(nil)
+	if len(pending) == 0 {
+		started, startErr = m.start(ctx, s)
+	}
+	out := s.outcome(started, pending) // what is in the way is told, whatever else went wrong
 	if err := errors.Join(err, startErr); err != nil {
 		return engine.FromError(err)
 	}
@@ -156,21 +159,20 @@ func (s *state) decide() {
 	}
 }
 
-// held says that nothing on a node can move before something else happens that does not happen by itself.
+// held says that a node waits for a person, or for a time that the user set: everything that is left on it holds. It does not
+// keep others from their turn. What waits for something that comes by itself does, however long it takes: or a
+// limit of one would empty all nodes at the same time, of what their budgets still allow.
 func (s *state) held(n *corev1.Node) bool {
 	if _, stuck := s.stuck[n.Name]; stuck {
 		return true
 	}
 	decisions := s.decisions[n.Name]
-	if len(decisions) == 0 {
-		return false
-	}
 	for _, d := range decisions {
-		if d.Action != drain.Hold && (d.Action != drain.Wait || !s.impatient(n)) {
+		if d.Action != drain.Hold {
 			return false
 		}
 	}
-	return true
+	return len(decisions) > 0
 }
 
 // impatient says that a node has been being emptied for so long that waiting is worth a report.
@@ -179,20 +181,19 @@ func (s *state) impatient(n *corev1.Node) bool {
 	return ok && s.now.Sub(since) >= patience
 }
 
-// start lets further nodes begin, unless launches have stalled, which it says.
-func (m *Mover) start(ctx context.Context, s *state) (stalled string, err error) {
-	if stalled := s.stalled(); stalled != "" {
-		return stalled, nil
-	}
+// start lets further nodes begin, and says how many.
+func (m *Mover) start(ctx context.Context, s *state) (started int, err error) {
 	for _, name := range drain.Select(s.candidates(), s.limit()) {
 		err := m.begin(ctx, s, name)
 		if r := judge(ctx, err, "patch"); r != nil && !r.moot {
 			s.stuck[name] = blockage{reason: reasonCordonRefused, message: "marking it is refused, so it is not emptied: " + r.why}
+			continue
 		} else if r == nil && err != nil {
-			return "", err
+			return started, err
 		}
+		started++
 	}
-	return "", nil
+	return started, nil
 }
 
 // begin marks a node as one that is being emptied.
@@ -245,20 +246,4 @@ func (s *state) limit() int {
 		return 1 // the API validates it
 	}
 	return max(n, 1)
-}
-
-// stalled names a pod that has been waiting for a node for too long; empty when none has.
-func (s *state) stalled() string {
-	timeout := s.run.Spec.Migration.StallTimeout.Duration
-	for _, p := range s.view.Pods {
-		if p.Spec.NodeName != "" || p.DeletionTimestamp != nil || p.CreationTimestamp.Time.Before(s.job.Since) {
-			continue
-		}
-		for _, c := range p.Status.Conditions {
-			if c.Type == corev1.PodScheduled && c.Reason == corev1.PodReasonUnschedulable && s.now.Sub(p.CreationTimestamp.Time) > timeout {
-				return fmt.Sprintf("pod %s/%s has been waiting for a node for %s (%s)", p.Namespace, p.Name, s.now.Sub(p.CreationTimestamp.Time).Round(time.Second), c.Message)
-			}
-		}
-	}
-	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -216,4 +217,39 @@ func TestALackOfPermissionIsAnErrorThatIsTold(t *testing.T) {
 	run, job := runOf()
 	out := m.Step(t.Context(), run, job)
 	g.Expect(out).To(And(HaveField("Kind", engine.KindBlocked), HaveField("Reason", v1alpha1.ReasonPermissionDenied)), out.Message)
+}
+
+func TestMayHaveMoved(t *testing.T) {
+	run, job := runOf()
+	made := func(since time.Duration) metav1.Time { return metav1.NewTime(job.Since.Add(since)) }
+	pod := func(kind string, change ...func(*corev1.Pod)) *corev1.Pod {
+		p := jobPod("p", "")
+		p.CreationTimestamp, p.OwnerReferences[0].Kind, p.OwnerReferences[0].UID = made(time.Minute), kind, types.UID(kind)
+		for _, c := range change {
+			c(p)
+		}
+		return p
+	}
+	demands := func(pool string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{karpv1.NodePoolLabelKey: pool} }
+	}
+	view := (&drain.View{StatefulSets: map[types.UID]*appsv1.StatefulSet{
+		"Old":   {ObjectMeta: metav1.ObjectMeta{CreationTimestamp: made(-time.Hour)}},
+		"Young": {ObjectMeta: metav1.ObjectMeta{CreationTimestamp: made(time.Second)}},
+	}}).Index()
+	s := &state{run: run, job: job, view: view, now: now}
+	for name, tc := range map[string]struct {
+		pod  *corev1.Pod
+		want bool
+	}{
+		"of a workload that was there":         {pod("Old"), true},
+		"of a workload that came later":        {pod("Young"), false},
+		"of a workload that nobody knows":      {pod("Job"), true},
+		"without a controller":                 {pod("Old", func(p *corev1.Pod) { p.OwnerReferences = nil }), false},
+		"that was pending before":              {pod("Old", func(p *corev1.Pod) { p.CreationTimestamp = made(-time.Second) }), false},
+		"that demands a green NodePool":        {pod("Old", demands("general-green")), true},
+		"that demands a NodePool of no plan's": {pod("Old", demands("gpu")), false},
+	} {
+		t.Run(name, func(t *testing.T) { NewWithT(t).Expect(s.mayHaveMoved(tc.pod)).To(Equal(tc.want)) })
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
@@ -14,11 +15,13 @@ import (
 )
 
 // outcome writes what the step saw to status and says it in one line.
-func (s *state) outcome(stalled string) engine.Outcome {
-	blockers := s.blockers()
+func (s *state) outcome(started int, pending []*corev1.Pod) engine.Outcome {
+	blockers := s.blockers(pending)
 	blocked := map[string]bool{}
 	for _, b := range blockers {
-		blocked[b.Node] = true
+		if b.Node != "" {
+			blocked[b.Node] = true
+		}
 	}
 	s.run.Status.BlockersTotal = int32(len(blockers))
 	s.run.Status.Blockers = blockers[:min(len(blockers), v1alpha1.MaxBlockers)]
@@ -26,22 +29,36 @@ func (s *state) outcome(stalled string) engine.Outcome {
 	s.run.Status.Nodes.InProgress = s.inProgress()
 
 	line := fmt.Sprintf("%d left to be %s, %d being emptied", len(s.nodes), s.job.Doing, s.run.Status.Nodes.InProgress)
-	if len(blockers) > 0 {
-		b := blockers[0]
+	if at := slices.IndexFunc(blockers, func(b v1alpha1.Blocker) bool { return b.Node != "" }); at >= 0 {
+		b := blockers[at]
 		line += fmt.Sprintf("; %d blocked: node %s: ", len(blocked), b.Node)
 		if b.Pod != "" {
 			line += "pod " + b.Pod + ": "
 		}
 		line += b.Message
 	}
-	switch {
-	case stalled != "":
-		return engine.Wait(look, "Stalled", "%s; no further node begins: %s", line, stalled)
-	case len(blocked) == len(s.nodes):
-		return engine.Wait(look, v1alpha1.ReasonNodesBlocked, "%s", line)
-	default:
-		return engine.Wait(look, "Moving", "%s", line)
+	reason := "Moving"
+	if stalled := s.stalled(pending); stalled != "" {
+		reason = "Stalled"
+		line += "; no further node begins: " + stalled
+		if s.waiting(pending[0]) > s.run.Spec.Migration.StallTimeout.Duration+patience {
+			reason = v1alpha1.ReasonNodesBlocked
+		}
 	}
+	if started == 0 && s.allBlocked(blocked) {
+		reason = v1alpha1.ReasonNodesBlocked
+	}
+	return engine.Wait(look, reason, "%s", line)
+}
+
+// allBlocked says that of the nodes that have begun none goes on by itself.
+func (s *state) allBlocked(blocked map[string]bool) bool {
+	for _, n := range s.nodes {
+		if _, begun := draining(n, s.run.Name); (begun || n.DeletionTimestamp != nil) && !blocked[n.Name] {
+			return false
+		}
+	}
+	return len(blocked) > 0
 }
 
 func (s *state) inProgress() int32 {
@@ -54,9 +71,13 @@ func (s *state) inProgress() int32 {
 	return n
 }
 
-// blockers are the pods that keep nodes, those that have done so for longest first.
-func (s *state) blockers() []v1alpha1.Blocker {
+// blockers are what keeps nodes, and the pods that keep further nodes from beginning, those that have done so for longest first.
+func (s *state) blockers(pending []*corev1.Pod) []v1alpha1.Blocker {
 	var out []v1alpha1.Blocker
+	for _, p := range pending {
+		message := unschedulable(p) + "; no further node begins until it has one: make room for it, or delete it"
+		out = append(out, s.blocker("", p.Namespace+"/"+p.Name, reasonPending, message))
+	}
 	for _, n := range s.nodes {
 		for _, d := range s.decisions[n.Name] {
 			if d.Action == drain.Hold || (d.Action == drain.Wait && d.Reason != drain.ReasonOtherNamespace && s.impatient(n)) {
@@ -79,6 +100,8 @@ const (
 	reasonOrphan         = "NodeClaimMissing"
 	reasonCordonRefused  = "CordonRefused"
 	reasonRemovalRefused = "RemovalRefused"
+	// reasonPending is the reason of a pod that has no node.
+	reasonPending = "PodPending"
 )
 
 // blockage is what keeps a node beside its pods. It needs a person.
