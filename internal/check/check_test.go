@@ -215,6 +215,12 @@ var wrongs = map[string]change{
 	"OverrideUnknown": func(_ *testing.T, _ *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) {
 		spec.NodePools = &v1alpha1.NodePools{Exclude: []string{"gpu"}}
 	},
+	"CRDManagedByGitOps": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.CRDs[0].Labels = map[string]string{"helm.toolkit.fluxcd.io/name": "karpenter-crd"}
+	},
+	"ManagedByGitOps": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.NodeClasses[0].SetAnnotations(map[string]string{"argocd.argoproj.io/tracking-id": "karpenter:karpenter.k8s.aws/EC2NodeClass:/default"})
+	},
 	CodeAnotherRunActive: func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.ActiveRuns = []string{"other"}
 	},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 )
@@ -121,13 +122,35 @@ func crdSchemaNarrower(_ Input, c, target *apiextensionsv1.CustomResourceDefinit
 		"the target's schema refuses what the present one accepts, so the running controller could not share it with the new one: %s", strings.Join(narrower, "; "))
 }
 
-func crdForeignOwner(in Input, c, _ *apiextensionsv1.CustomResourceDefinition) []Hit {
-	owner := c.Annotations["meta.helm.sh/release-namespace"] + "/" + c.Annotations["meta.helm.sh/release-name"]
-	if in.Plan == nil || owner == "/" || owner == in.Plan.CRDRelease || owner == in.Plan.Namespace+"/"+in.Plan.Release {
+// crdForeignOwner finds CRDs that would be overwritten though they are somebody else's. Helm upgrades no object but those that
+// are its release's own. Where no release has the CRDs, they are written one by one, whoever wrote them before: of a group
+// that others use as well, only one that stays as it is.
+func crdForeignOwner(in Input, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
+	if in.Plan == nil || target == nil {
 		return nil
 	}
-	return one(object(c), fmt.Sprintf("upgrade it with the release %s, or hand it to the release of karpenter-crd: kubectl annotate crd %s --overwrite meta.helm.sh/release-name=… meta.helm.sh/release-namespace=…", owner, c.Name),
-		"it belongs to the Helm release %s, which is not a release of karpenter-crd", owner)
+	owner := c.Annotations["meta.helm.sh/release-namespace"] + "/" + c.Annotations["meta.helm.sh/release-name"]
+	switch {
+	case owner == in.Plan.CRDRelease, owner == in.Plan.Namespace+"/"+in.Plan.Release:
+		return nil
+	case owner != "/":
+		return one(object(c), fmt.Sprintf("upgrade it with the release %s, or hand it to the release of karpenter-crd: kubectl annotate crd %s --overwrite meta.helm.sh/release-name=… meta.helm.sh/release-namespace=…", owner, c.Name),
+			"it belongs to the Helm release %s, which is not a release of karpenter-crd", owner)
+	case in.Plan.CRDRelease != "":
+		namespace, name, _ := strings.Cut(in.Plan.CRDRelease, "/")
+		return one(object(c), fmt.Sprintf("if it is Karpenter's and nobody else's: kubectl label crd %[1]s app.kubernetes.io/managed-by=Helm && kubectl annotate crd %[1]s meta.helm.sh/release-name=%[2]s meta.helm.sh/release-namespace=%[3]s", c.Name, name, namespace),
+			"it is not the release %s's, which has a CRD of this name at %s: Helm refuses to take it over", in.Plan.CRDRelease, in.Spec.Target.Version)
+	case !ownGroup(c) && !equality.Semantic.DeepEqual(c.Spec.Versions, target.Spec.Versions):
+		return one(object(c), "if it is Karpenter's and nobody else's, give Karpenter's CRDs a release at the version that runs: helm install karpenter-crd --take-ownership; or else ask its owner for the version of the target",
+			"other products use the group %s too, and nothing says that it is Karpenter's: the run would overwrite it with the one of %s", c.Spec.Group, in.Spec.Target.Version)
+	default:
+		return nil
+	}
+}
+
+// ownGroup says that a CRD is of an API group of Karpenter's own.
+func ownGroup(c *apiextensionsv1.CustomResourceDefinition) bool {
+	return strings.HasSuffix(c.Name, ".karpenter.sh") || strings.HasSuffix(c.Name, ".karpenter.k8s.aws")
 }
 
 func crdConversionUnreachable(in Input) []Hit {

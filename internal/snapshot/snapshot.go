@@ -48,6 +48,8 @@ type Snapshot struct {
 type Installation struct {
 	Namespace string
 	Name      string
+	// Labels and Annotations of the Deployment.
+	Labels, Annotations map[string]string
 	// Version of the controller, from the chart's label app.kubernetes.io/version or from the image's tag; empty when
 	// neither tells.
 	Version string
