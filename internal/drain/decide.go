@@ -148,12 +148,7 @@ func (b *budget) never() bool {
 // taken and take count the evictions that this pass has allowed for pods without a budget, by controller.
 func (v *View) taken(p *corev1.Pod) int32 { return v.takenBy[v.workload(p)] }
 
-func (v *View) take(p *corev1.Pod) {
-	if v.takenBy == nil {
-		v.takenBy = map[workloadKey]int32{}
-	}
-	v.takenBy[v.workload(p)]++
-}
+func (v *View) take(p *corev1.Pod) { v.takenBy[v.workload(p)]++ }
 
 // ignored says that a pod does not keep a node from being empty.
 func ignored(p *corev1.Pod) bool {

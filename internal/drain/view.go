@@ -21,10 +21,14 @@ type View struct {
 	Deployments  map[types.UID]*appsv1.Deployment
 	StatefulSets map[types.UID]*appsv1.StatefulSet
 
-	byNode       map[string][]*corev1.Pod
-	byController map[types.UID][]*corev1.Pod
-	budgets      []budget
-	takenBy      map[workloadKey]int32
+	byNode map[string][]*corev1.Pod
+	// byController are the pods of a controller, byDeployment those of all ReplicaSets of a Deployment.
+	byController, byDeployment map[types.UID][]*corev1.Pod
+	// budgets by namespace.
+	budgets map[string][]*budget
+	// ready replicas by workload, of those that were asked for: a pass asks once for each pod.
+	ready   map[workloadKey]int32
+	takenBy map[workloadKey]int32
 }
 
 // budget is a PodDisruptionBudget with its selector compiled, and how many disruptions it allows still.
@@ -36,7 +40,8 @@ type budget struct {
 
 // Index prepares a View for decisions. It must be called once, after the fields are set.
 func (v *View) Index() *View {
-	v.byNode, v.byController = map[string][]*corev1.Pod{}, map[types.UID][]*corev1.Pod{}
+	v.byNode, v.ready, v.takenBy = map[string][]*corev1.Pod{}, map[workloadKey]int32{}, map[workloadKey]int32{}
+	v.byController, v.byDeployment = map[types.UID][]*corev1.Pod{}, map[types.UID][]*corev1.Pod{}
 	for _, p := range v.Pods {
 		if p.Spec.NodeName != "" {
 			v.byNode[p.Spec.NodeName] = append(v.byNode[p.Spec.NodeName], p)
@@ -44,15 +49,19 @@ func (v *View) Index() *View {
 		if ref := metav1.GetControllerOf(p); ref != nil {
 			v.byController[ref.UID] = append(v.byController[ref.UID], p)
 		}
+		if d := v.deploymentOf(p); d != nil {
+			v.byDeployment[d.UID] = append(v.byDeployment[d.UID], p)
+		}
 	}
-	v.budgets = make([]budget, 0, len(v.PDBs))
+	v.budgets = map[string][]*budget{}
 	for _, pdb := range v.PDBs {
 		// A nil selector matches nothing, as in the disruption controller.
 		selector, err := metav1.LabelSelectorAsSelector(pdb.Spec.Selector)
 		if err != nil {
 			continue // the API server validates selectors
 		}
-		v.budgets = append(v.budgets, budget{pdb: pdb, selector: selector, allowed: pdb.Status.DisruptionsAllowed})
+		b := &budget{pdb: pdb, selector: selector, allowed: pdb.Status.DisruptionsAllowed}
+		v.budgets[pdb.Namespace] = append(v.budgets[pdb.Namespace], b)
 	}
 	return v
 }
@@ -64,9 +73,8 @@ func (v *View) OnNode(node string) []*corev1.Pod { return v.byNode[node] }
 // against them.
 func (v *View) budgetsOf(p *corev1.Pod) []*budget {
 	var out []*budget
-	for i := range v.budgets {
-		b := &v.budgets[i]
-		if b.pdb.Namespace == p.Namespace && b.selector.Matches(labels.Set(p.Labels)) {
+	for _, b := range v.budgets[p.Namespace] {
+		if b.selector.Matches(labels.Set(p.Labels)) {
 			out = append(out, b)
 		}
 	}
@@ -117,34 +125,31 @@ func (v *View) replicas(p *corev1.Pod) (wanted, ready int32) {
 		return 1, 0
 	}
 	siblings := v.byController[ref.UID]
-	for _, s := range siblings {
-		if !ended(s) {
-			wanted++
-		}
-	}
 	if d := v.deploymentOf(p); d != nil {
-		siblings, wanted = v.podsOfDeployment(d), ptr.Deref(d.Spec.Replicas, 1)
+		siblings, wanted = v.byDeployment[d.UID], ptr.Deref(d.Spec.Replicas, 1)
 	} else if rs, ok := v.ReplicaSets[ref.UID]; ok {
 		wanted = ptr.Deref(rs.Spec.Replicas, 1)
 	} else if sts, ok := v.StatefulSets[ref.UID]; ok {
 		wanted = ptr.Deref(sts.Spec.Replicas, 1)
+	} else {
+		wanted = count(siblings, func(s *corev1.Pod) bool { return !ended(s) })
 	}
-	for _, s := range siblings {
-		if Ready(s) && s.DeletionTimestamp == nil {
-			ready++
-		}
+	ready, counted := v.ready[v.workload(p)]
+	if !counted {
+		ready = count(siblings, func(s *corev1.Pod) bool { return Ready(s) && s.DeletionTimestamp == nil })
+		v.ready[v.workload(p)] = ready
 	}
 	return wanted, ready
 }
 
-func (v *View) podsOfDeployment(d *appsv1.Deployment) []*corev1.Pod {
-	var out []*corev1.Pod
-	for uid, rs := range v.ReplicaSets {
-		if owner := metav1.GetControllerOf(rs); owner != nil && owner.UID == d.UID {
-			out = append(out, v.byController[uid]...)
+func count(pods []*corev1.Pod, which func(*corev1.Pod) bool) int32 {
+	var n int32
+	for _, p := range pods {
+		if which(p) {
+			n++
 		}
 	}
-	return out
+	return n
 }
 
 // Ready says that a pod is Ready.
