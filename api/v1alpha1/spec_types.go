@@ -306,7 +306,7 @@ type SingletonPolicy string
 
 const (
 	// SingletonSurgeRestart restarts the Deployment, whose own surge starts the new pod before the old one stops.
-	// Where the Deployment cannot surge, the pod is evicted if its PodDisruptionBudget allows it.
+	// Where the Deployment cannot surge, or mounts a PersistentVolumeClaim, the pod is evicted if its PodDisruptionBudget allows it.
 	SingletonSurgeRestart SingletonPolicy = "SurgeRestart"
 	// SingletonEvict evicts the pod if its PodDisruptionBudget allows it.
 	SingletonEvict SingletonPolicy = "Evict"

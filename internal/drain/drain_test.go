@@ -136,6 +136,8 @@ func TestDecide(t *testing.T) {
 		"three replicas whose budget never allows":    {build: func(w *world) *corev1.Pod { w.pdb("b", 0, 3, 3, 3); return w.deployment("web", 3, surging)[0] }, action: Surge},
 		"budget never allows and no way to surge":     {build: func(w *world) *corev1.Pod { w.pdb("b", 0, 1, 1, 1); return w.deployment("one", 1, recreate)[0] }, action: Hold, reason: ReasonBudgetNever},
 		"one replica that cannot surge":               {build: func(w *world) *corev1.Pod { return w.deployment("one", 1, recreate)[0] }, action: Evict},
+		"one replica with a volume":                   {build: func(w *world) *corev1.Pod { return w.deployment("one", 1, claiming)[0] }, action: Evict},
+		"a volume, and a budget that never allows":    {build: func(w *world) *corev1.Pod { w.pdb("b", 0, 1, 1, 1); return w.deployment("one", 1, claiming)[0] }, action: Hold, reason: ReasonBudgetNever},
 		"one replica that rolls out already":          {build: func(w *world) *corev1.Pod { return w.deployment("one", 1, rolling)[0] }, action: Wait, reason: ReasonRollingOut},
 		"one replica of a StatefulSet":                {build: func(w *world) *corev1.Pod { return w.pod("db-0", owner("StatefulSet", "db")) }, action: Evict},
 		"do-not-disrupt":                              {build: func(w *world) *corev1.Pod { return w.pod("a", owner("Job", "j"), annotated("true")) }, action: Hold, reason: ReasonDoNotDisrupt},
@@ -169,7 +171,12 @@ func surging(d *appsv1.Deployment) {
 	d.Spec.Strategy.RollingUpdate = &appsv1.RollingUpdateDeployment{MaxUnavailable: ptr.To(intstr.FromInt32(0)), MaxSurge: ptr.To(intstr.FromInt32(1))}
 }
 func recreate(d *appsv1.Deployment) { d.Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType }
-func rolling(d *appsv1.Deployment)  { d.Generation = 2 }
+func claiming(d *appsv1.Deployment) {
+	d.Spec.Template.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
+		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"},
+	}}}
+}
+func rolling(d *appsv1.Deployment) { d.Generation = 2 }
 
 func TestOnePassNeverAllowsMoreThanThereIs(t *testing.T) {
 	evictions := func(w *world, pods []*corev1.Pod) int {

@@ -1,6 +1,8 @@
 package drain
 
 import (
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,9 +54,10 @@ func (v *View) decideSingleton(decision Decision, b *budget, policy Policy) Deci
 // Deployment is the Deployment to restart for a decision to surge.
 func (v *View) Deployment(d Decision) *appsv1.Deployment { return v.deploymentOf(d.Pod) }
 
-// CanSurge says that a restart of a Deployment starts each new pod before it stops an old one.
+// CanSurge says that a restart of a Deployment starts each new pod before it stops an old one. With a PersistentVolumeClaim it
+// may not: most volumes attach to one node at a time, so that the new pod, on another node, waits for the old one for ever.
 func CanSurge(d *appsv1.Deployment) bool {
-	if d.Spec.Paused || d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
+	if d.Spec.Paused || d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType || claimsVolume(d) {
 		return false
 	}
 	surge, unavailable := intstr.FromString("25%"), intstr.FromString("25%") // the API's defaults
@@ -68,6 +71,10 @@ func CanSurge(d *appsv1.Deployment) bool {
 	}
 	missing, err := intstr.GetScaledValueFromIntOrPercent(&unavailable, replicas, false)
 	return err == nil && most >= 1 && missing == 0
+}
+
+func claimsVolume(d *appsv1.Deployment) bool {
+	return slices.ContainsFunc(d.Spec.Template.Spec.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil })
 }
 
 // rollingOut says that a Deployment has not reached what its spec wants, by the same rules as kubectl rollout status.
