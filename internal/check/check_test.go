@@ -212,6 +212,13 @@ var wrongs = map[string]change{
 		t.Helper()
 		s.NodePools[0] = nodePool(t, "general", `}, status: {conditions: [{type: Ready, status: "False", message: NodeClass not ready}]}, spec: {weight: 10`)
 	},
+	"StaticNodePool": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		t.Helper()
+		s.NodePools = append(s.NodePools, nodePool(t, "reserved", "}, spec: {replicas: 3"))
+	},
+	"WorkloadPinned": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.Workloads = []snapshot.Workload{{Kind: "Deployment", Namespace: "shop", Name: "web", NodePools: []string{"general"}}}
+	},
 	"OverrideUnknown": func(_ *testing.T, _ *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) {
 		spec.NodePools = &v1alpha1.NodePools{Exclude: []string{"gpu"}}
 	},

@@ -19,6 +19,8 @@ func nodePoolChecks() []Check {
 		{Code: "GreenNameTaken", Severity: v1alpha1.SeverityBlocker, Find: greenNameTaken},
 		{Code: "GreenNameTooLong", Severity: v1alpha1.SeverityBlocker, Find: greenNameTooLong},
 		{Code: "NodePoolNotReady", Severity: v1alpha1.SeverityBlocker, Find: nodePoolNotReady},
+		{Code: "StaticNodePool", Severity: v1alpha1.SeverityBlocker, Find: staticNodePool},
+		{Code: "WorkloadPinned", Severity: v1alpha1.SeverityBlocker, Find: workloadPinned},
 		{Code: "OverrideUnknown", Severity: v1alpha1.SeverityBlocker, Find: overrideUnknown},
 	}
 }

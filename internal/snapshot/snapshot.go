@@ -28,6 +28,8 @@ type Snapshot struct {
 	NodeClasses []unstructured.Unstructured
 	// Nodes that carry the label karpenter.sh/nodepool.
 	Nodes []Node
+	// Workloads that accept the nodes of some NodePools only.
+	Workloads []Workload
 	// Leaders are the pods that lead a Karpenter release now, by namespace.
 	Leaders []Leader
 	// Target is the release to upgrade to, as the registry serves it.

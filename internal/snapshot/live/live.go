@@ -54,6 +54,7 @@ func (r *Reader) Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*sna
 		{"nodeclaims.karpenter.sh", list(r, NodeClaimKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodeClaims })},
 		{"ec2nodeclasses.karpenter.k8s.aws", list(r, NodeClassKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodeClasses })},
 		{"nodes", r.nodes},
+		{"deployments and statefulsets", r.workloads},
 		{"leases", r.leaders},
 		{"services", r.conversions},
 		{"karpenterupgrades", r.runs},
