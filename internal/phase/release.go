@@ -193,13 +193,38 @@ func StoppedBy(d *appsv1.Deployment) (run string, replicas int32) {
 	return mark[:i], int32(n)
 }
 
+// labelStoppedAgain is when a run stopped a Deployment again that somebody had started meanwhile (seconds since 1970). It is a
+// label for the same reason as the mark that it goes with.
+const labelStoppedAgain = v1alpha1.MarkPrefix + "stopped-again"
+
+// StopAgain sets the replicas of a Deployment to 0 once more, with its mark, and leaves on it when that was.
+func (k *Kit) StopAgain(ctx context.Context, d *appsv1.Deployment, mark string) error {
+	again := d.DeepCopy()
+	if again.Labels == nil {
+		again.Labels = map[string]string{}
+	}
+	again.Spec.Replicas = ptr.To[int32](0)
+	again.Labels[v1alpha1.LabelStoppedBy], again.Labels[labelStoppedAgain] = mark, strconv.FormatInt(k.Clock.Now().Unix(), 10)
+	return k.Patch(ctx, d, again)
+}
+
+// StoppedAgain says when StopAgain stopped a Deployment last; the zero time when it did not.
+func StoppedAgain(d *appsv1.Deployment) time.Time {
+	seconds, err := strconv.ParseInt(d.Labels[labelStoppedAgain], 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
+
 // Scale sets the replicas of a Deployment of a release. A mark that is not empty is left on it in the same write, and an empty
-// one removes the mark that is there.
+// one removes the marks that are there.
 func (k *Kit) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32, mark string) error {
 	after := d.DeepCopy()
 	after.Spec.Replicas = ptr.To(replicas)
 	if mark == "" {
 		delete(after.Labels, v1alpha1.LabelStoppedBy)
+		delete(after.Labels, labelStoppedAgain)
 	} else {
 		if after.Labels == nil {
 			after.Labels = map[string]string{}

@@ -21,10 +21,11 @@ import (
 // canaryName is what the first canary's objects are called.
 const canaryName = "up-canary-0"
 
-// canaryWorld has green NodePools that are Ready.
+// canaryWorld has green NodePools that are Ready, and green leads.
 func canaryWorld(t *testing.T, change ...func(*v1alpha1.KarpenterUpgradeSpec)) (*world, *canary.Phase) {
 	t.Helper()
 	w, pools := poolsWorld(t, change...)
+	w.release(greenRelease, greenVersion, 2)
 	w.drive(pools.Run, w.ready)
 	return w, &canary.Phase{Kit: w.kit}
 }
@@ -145,6 +146,22 @@ func TestEveryNodeClassHasACanaryAndAllComeUpSideBySide(t *testing.T) {
 	w.Expect(w.run.Status.Canary.Nodes).To(Equal([]string{"c0", "c1", "c2"}))
 	w.drive(p.Undo, func() { w.deleteAllClaims() })
 	w.Expect(w.all(phase.NodePoolKind)).To(HaveLen(4))
+}
+
+func TestACanaryThatGreenDidNotLaunchProvesNothing(t *testing.T) {
+	w, p := canaryWorld(t)
+	w.step(p.Run)
+	w.node("c1", canaryName)
+	w.canaryPod(0, "c1", true)
+	w.startPod("karpenter-1-0-8-0", map[string]string{"app.kubernetes.io/name": "karpenter", "app.kubernetes.io/instance": blueRelease}, true)
+	w.hold("karpenter-1-0-8-0_0b5c6d7e-0000-4000-8000-000000000001")
+	out := w.step(p.Run)
+	w.Expect(out.Reason).To(Equal("WaitingForLeader"))
+	w.Expect(out.Message).To(ContainSubstring("no pod of release karpenter/karpenter-green holds the Lease"))
+	w.Expect(w.run.Status.Canary).To(BeNil())
+
+	w.hold("karpenter-green-1-14-1-0_0b5c6d7e-0000-4000-8000-000000000001")
+	w.Expect(w.step(p.Run).Reason).To(Equal("Proved"))
 }
 
 func (w *world) deleteAllClaims() {

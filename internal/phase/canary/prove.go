@@ -18,6 +18,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/lease"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
@@ -50,7 +51,7 @@ func (p *Phase) prove(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engin
 		}
 	}
 	if left == 0 {
-		return p.proved(run, nodes)
+		return p.proved(ctx, run, nodes)
 	}
 	waits, err := p.waitsFor(ctx, name(run, first))
 	if err != nil {
@@ -62,10 +63,23 @@ func (p *Phase) prove(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engin
 	return engine.Wait(look, "WaitingForCanary", "EC2NodeClass %s: %s", all[first].Green, waits)
 }
 
-// proved writes down the nodes that prove.
-func (p *Phase) proved(run *v1alpha1.KarpenterUpgrade, byCanary map[string]string) engine.Outcome {
-	nodes := make([]string, 0, len(run.Status.Plan.NodeClasses))
-	for i := range run.Status.Plan.NodeClasses {
+// proved writes down the nodes that prove, if it is green that leads: nodes that blue launched prove nothing.
+func (p *Phase) proved(ctx context.Context, run *v1alpha1.KarpenterUpgrade, byCanary map[string]string) engine.Outcome {
+	plan := run.Status.Plan
+	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.GreenRelease)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	leader, err := p.Holder(ctx, plan.Namespace, pods)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if leader == nil {
+		return engine.Wait(look, "WaitingForLeader", "pods are Ready on the canaries' nodes, but no pod of release %[1]s/%[2]s holds the Lease: kubectl get lease -n %[1]s %[3]s",
+			plan.Namespace, plan.GreenRelease, lease.Name)
+	}
+	nodes := make([]string, 0, len(plan.NodeClasses))
+	for i := range plan.NodeClasses {
 		nodes = append(nodes, byCanary[name(run, i)])
 	}
 	slices.Sort(nodes)

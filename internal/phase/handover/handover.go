@@ -30,6 +30,7 @@ type Phase struct{ *phase.Kit }
 var (
 	_ engine.Phase     = (*Phase)(nil)
 	_ engine.Deadliner = (*Phase)(nil)
+	_ engine.Keeper    = (*Phase)(nil)
 	_ engine.Releaser  = (*Phase)(nil)
 )
 
