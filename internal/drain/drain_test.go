@@ -230,6 +230,7 @@ func TestSelect(t *testing.T) {
 		"blocked nodes keep nobody":      {[]Node{node("a", draining, blocked), node("b")}, 1, []string{"b"}},
 		"leaving nodes keep nobody":      {[]Node{node("a", leaving), node("b")}, 1, []string{"b"}},
 		"the last one waits for others":  {[]Node{node("a", draining), node("z", last)}, 5, nil},
+		"the last one, others blocked":   {[]Node{node("a", draining, blocked), node("b", leaving, blocked), node("z", last)}, 5, []string{"z"}},
 		"the last ones go one at a time": {[]Node{node("y", last), node("z", last)}, 5, []string{"y"}},
 	} {
 		t.Run(name, func(t *testing.T) {

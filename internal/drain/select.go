@@ -12,7 +12,7 @@ type Node struct {
 	Created time.Time
 	// Rank orders NodePools; the lowest moves first.
 	Rank int
-	// Last says that the node goes after all others: a controller that the run depends on runs there.
+	// Last says that the node goes after all others that are not blocked: a controller that the run depends on runs there.
 	Last bool
 	// Draining says that emptying it has begun.
 	Draining bool
@@ -23,12 +23,13 @@ type Node struct {
 }
 
 // Select says which nodes begin to be emptied now, so that at most limit are being emptied at the same time. Nodes that are
-// blocked do not count, and neither do those that are empty and leaving. A node that must go last begins only when it is alone.
+// blocked do not count, and neither do those that are empty and leaving. A node that must go last begins only when all others
+// are gone or blocked.
 func Select(nodes []Node, limit int) []string {
 	var candidates []Node
 	busy, others := 0, 0
 	for _, n := range nodes {
-		if !n.Last {
+		if !n.Last && !n.Blocked {
 			others++
 		}
 		switch {

@@ -93,16 +93,39 @@ func TestTheNodeOfAControllerMovesLast(t *testing.T) {
 		p.Spec.NodeName, p.Spec.TerminationGracePeriodSeconds = "a", ptr.To[int64](0)
 	})
 	w.keep("z")
+	web := w.workload(shopNS, "web", "z", "green-1")
+	w.allow(web.budget("web", 1), 0)
 	w.begun(p)
+	for range 3 {
+		w.step(p.Run)
+	}
 	w.Expect(w.draining()).To(Equal([]string{"z"}))
-	w.step(p.Run)
-	w.Expect(w.draining()).To(Equal([]string{"z"}), "not even when all others are blocked")
+	w.ok(w.api.Delete(w.ctx(), &web.living()[0]))
+	w.Eventually(func() []string {
+		w.step(p.Run)
+		return w.draining()
+	}).WithTimeout(patience).WithPolling(glance).Should(Equal([]string{"a", "z"}), "last among those that are not blocked")
 	w.free("z")
 	w.Eventually(func() []string {
 		w.step(p.Run)
 		w.terminate()
 		return w.draining()
 	}).WithTimeout(patience).WithPolling(glance).Should(Equal([]string{"a"}))
+}
+
+func TestTheNodeOfAControllerDoesNotKeepANamespaceFromItsTurn(t *testing.T) {
+	w, p := migrateWorld(t, func(m *v1alpha1.Migration) {
+		m.Order = &v1alpha1.MigrationOrder{Namespaces: []string{payNS, shopNS}}
+		m.BarePods = v1alpha1.BarePodEvict
+	})
+	w.node("a", "general")
+	w.node("b", "general")
+	w.startPod("karpenter-green-0", map[string]string{"app.kubernetes.io/name": "karpenter"}, true, func(p *corev1.Pod) {
+		p.Spec.NodeName, p.Spec.TerminationGracePeriodSeconds = "a", ptr.To[int64](0)
+	})
+	w.bare(payNS, "pay", "a")
+	w.keep("b")
+	w.drive(p.Run, w.terminate)
 }
 
 func TestAtMostSoManyNodesAreEmptiedAtOnce(t *testing.T) {

@@ -2,11 +2,16 @@ package phases
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 )
 
 func TestANodeClaimGoesOnlyWhenTheAPIServerSaysThatTheNodeIsEmpty(t *testing.T) {
@@ -63,4 +68,42 @@ func TestMigrateLeavesGreenNodesAndOtherPoolsAlone(t *testing.T) {
 		w.Expect(w.gone(w.claimOf(n), "", n)).To(BeFalse(), n)
 		w.Expect(w.readNode(n).Annotations).To(BeEmpty(), n)
 	}
+}
+
+func TestANodeThatDoesNotTerminateIsReportedAndHoldsUpNoOther(t *testing.T) {
+	w, p := migrateWorld(t)
+	n := w.node("a", "general", func(n *corev1.Node) { n.Finalizers = []string{"example.com/volumes"} })
+	w.ok(w.api.Delete(w.ctx(), n))
+	w.node("z", "general")
+	w.startPod("karpenter-green-0", map[string]string{"app.kubernetes.io/name": "karpenter"}, true, func(p *corev1.Pod) {
+		p.Spec.NodeName, p.Spec.TerminationGracePeriodSeconds = "z", ptr.To[int64](0)
+	})
+	for range 3 {
+		w.step(p.Run)
+	}
+	w.Expect(w.run.Status.Blockers).To(BeEmpty(), "an instance takes its time")
+	w.pass(10 * time.Minute)
+	w.Eventually(func() []string {
+		w.step(p.Run)
+		return w.draining()
+	}).WithTimeout(patience).WithPolling(glance).Should(ContainElement("z"), "it goes last, but not after a node that does not go")
+	w.Expect(w.step(p.Run).Reason).To(Equal(v1alpha1.ReasonNodesBlocked))
+	w.Expect(w.run.Status.Blockers).To(ContainElement(And(
+		HaveField("Node", "a"), HaveField("Reason", drain.ReasonTerminating), HaveField("Message", ContainSubstring("finalizers: example.com/volumes")))))
+}
+
+func TestMigrateEndsWhenNoNodeClaimOfABluePoolIsLeft(t *testing.T) {
+	w, p := migrateWorld(t)
+	w.claim("launching", "general")
+	w.claim("registered", "general")
+	w.claim("gpu-1", "gpu")
+	w.condition(phase.NodeClaimKind, "registered", "Registered", "True", "")
+	out := w.step(p.Run)
+	w.Expect(out).To(And(HaveField("Kind", engine.KindWait), HaveField("Reason", "WaitingForNodeClaims")), out.Message)
+	w.Expect(w.gone(w.claimOf("launching"), "", "launching")).To(BeTrue(), "its node would come after the end")
+	w.Expect(w.gone(w.claimOf("registered"), "", "registered")).To(BeFalse(), "pods may be on its node")
+	w.Expect(w.step(p.Run).Message).To(ContainSubstring("NodeClaim registered has registered, and its node is awaited"))
+	w.ok(w.api.Delete(w.ctx(), get(w, w.claimOf("registered"), "", "registered")))
+	w.drive(p.Run)
+	w.Expect(w.gone(w.claimOf("gpu-1"), "", "gpu-1")).To(BeFalse())
 }

@@ -33,7 +33,11 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	}
 	count(&run.Status.Nodes, int32(len(nodes)))
 	m := mover.Mover{Kit: p.Kit}
-	out := m.Step(ctx, run, mover.Job{From: blue, Rank: Rank(run), Since: run.Step(p.Name()).StartedAt.Time, Doing: "moved"})
+	job := mover.Job{From: blue, Rank: Rank(run), Since: run.Step(p.Name()).StartedAt.Time, Doing: "moved"}
+	out := m.Step(ctx, run, job)
+	if out.Kind == engine.KindDone {
+		out = m.Finish(ctx, job)
+	}
 	if out.Kind == engine.KindDone {
 		run.Status.Nodes.InProgress, run.Status.Nodes.Blocked = 0, 0
 		return engine.Done("%d of %d nodes replaced", run.Status.Nodes.Done, run.Status.Nodes.Total)

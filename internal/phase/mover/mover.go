@@ -5,6 +5,8 @@ package mover
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +32,9 @@ const (
 	batch = 50
 	// patience is how long a pod may keep a node for a reason that goes away by itself before it is reported as a blocker.
 	patience = 2 * time.Minute
+	// terminating is how long a node may take to terminate before it is reported: instances take a minute or two, volumes that
+	// do not detach six.
+	terminating = 8 * time.Minute
 )
 
 // Mover empties nodes.
@@ -144,8 +149,12 @@ func draining(n *corev1.Node, run string) (time.Time, bool) {
 
 func (s *state) decide() {
 	for _, n := range s.nodes {
+		if n.DeletionTimestamp != nil {
+			s.terminating(n)
+			continue
+		}
 		since, ok := draining(n, s.run.Name)
-		if !ok || n.DeletionTimestamp != nil {
+		if !ok {
 			continue
 		}
 		for _, p := range s.view.OnNode(n.Name) {
@@ -157,6 +166,17 @@ func (s *state) decide() {
 			s.stuck[n.Name] = orphan(n.Name, "it is empty and has no NodeClaim")
 		}
 	}
+}
+
+// terminating reports a node that does not go.
+func (s *state) terminating(n *corev1.Node) {
+	past := s.now.Sub(n.DeletionTimestamp.Time)
+	if past < terminating {
+		return
+	}
+	message := fmt.Sprintf("it has been terminating for %s (finalizers: %s); look at its NodeClaim and volumes: kubectl describe node %s; kubectl get volumeattachments",
+		past.Round(time.Minute), strings.Join(n.Finalizers, ", "), n.Name)
+	s.stuck[n.Name] = blockage{reason: drain.ReasonTerminating, message: message}
 }
 
 // held says that a node waits for a person, or for a time that the user set: everything that is left on it holds. It does not
@@ -217,15 +237,19 @@ func (s *state) candidates() []drain.Node {
 			continue
 		}
 		out = append(out, drain.Node{
-			Name: n.Name, Created: n.CreationTimestamp.Time, Rank: s.job.Rank(n.Labels[karpv1.NodePoolLabelKey]), Last: s.hostsController(n),
+			Name: n.Name, Created: n.CreationTimestamp.Time, Rank: s.job.Rank(n.Labels[karpv1.NodePoolLabelKey]), Last: s.goesLast(n),
 			Draining: busy, Blocked: s.held(n), Leaving: n.DeletionTimestamp != nil || (busy && len(s.decisions[n.Name]) == 0),
 		})
 	}
 	return out
 }
 
-// hostsController says that Karpenter, or this operator, runs on a node.
-func (s *state) hostsController(n *corev1.Node) bool {
+// goesLast says that Karpenter, or this operator, runs on a node. Where namespaces move one after the other, none goes last: the
+// namespace whose turn it is may have pods there, and all others wait for it.
+func (s *state) goesLast(n *corev1.Node) bool {
+	if namespaces(s.run) != nil {
+		return false
+	}
 	for _, p := range s.view.OnNode(n.Name) {
 		if name := p.Labels["app.kubernetes.io/name"]; name == "karpenter" || name == phase.FieldOwner {
 			return true
