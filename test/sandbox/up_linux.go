@@ -34,7 +34,7 @@ func Up(ctx context.Context, o Options) (*Sandbox, error) {
 	defer unlock()
 	dir := home.Dir(o.Name)
 	if record, err := dir.Load(); err == nil && record.Init.Alive() {
-		return nil, fmt.Errorf("sandbox %s is up already: use it, or stop it with `sandbox down --name %s`", o.Name, o.Name)
+		return nil, fmt.Errorf("sandbox %s is up already: use it, or stop it with `go -C test run ./cmd/sandbox down --name %s`", o.Name, o.Name)
 	}
 	if err := dir.Create(); err != nil {
 		return nil, err
