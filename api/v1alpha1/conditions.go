@@ -45,6 +45,8 @@ const (
 	ReasonBeforeFloor = "BeforeRollbackFloor"
 	// ReasonPermissionDenied is the reason of a run that lacks a permission.
 	ReasonPermissionDenied = "PermissionDenied"
+	// ReasonTagBlocked is the reason of a run whose spec lacks what it takes to talk to AWS.
+	ReasonTagBlocked = "TagBlocked"
 	// ReasonNodesBlocked is the reason of a migration in which every node that is left is blocked.
 	ReasonNodesBlocked = "NodesBlocked"
 	// ReasonVerifyBlocked is the reason of a run whose soak does not come to its end: a person decides how it goes on.

@@ -228,6 +228,14 @@ var wrongs = map[string]change{
 	"ManagedByGitOps": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.NodeClasses[0].SetAnnotations(map[string]string{"argocd.argoproj.io/tracking-id": "karpenter:karpenter.k8s.aws/EC2NodeClass:/default"})
 	},
+	"AWSUnreadable": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.AWS = &snapshot.AWS{Error: "no AWS region"}
+	},
+	"TagChangesSelection": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		t.Helper()
+		s.AWS = &snapshot.AWS{Key: "k", Value: "v", Untagged: map[string]map[string]string{"sg-1": {}}}
+		s.NodeClasses[0] = parse(t, `{metadata: {name: default}, spec: {securityGroupSelectorTerms: [{tags: {k: v}}]}}`)
+	},
 	CodeAnotherRunActive: func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.ActiveRuns = []string{"other"}
 	},

@@ -63,7 +63,7 @@ func NewAWS(ctx context.Context, region string) (Client, error) {
 		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
 	if cfg.Region == "" {
-		return nil, fmt.Errorf("no AWS region: set spec.aws.region, or AWS_REGION in the operator's environment")
+		return nil, fmt.Errorf("no AWS region: set spec.aws.region, or AWS_REGION in the operator's environment: %w", ErrNotConfigured)
 	}
 	return &AWS{ec2: ec2.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg)}, nil
 }

@@ -98,6 +98,7 @@ func (s summarizer) progressReason() string {
 var needsPerson = map[string]bool{
 	v1alpha1.ReasonPreflightBlocked: true,
 	v1alpha1.ReasonPermissionDenied: true,
+	v1alpha1.ReasonTagBlocked:       true,
 	v1alpha1.ReasonNodesBlocked:     true,
 	v1alpha1.ReasonVerifyBlocked:    true,
 	v1alpha1.ReasonCleanupBlocked:   true,

@@ -29,7 +29,7 @@ func Engine(kit *phase.Kit, dc discovery.ServerVersionInterface) (*engine.Engine
 	if err != nil {
 		return nil, fmt.Errorf("setting up the engine: %w", err)
 	}
-	snapshots := &live.Reader{Client: kit.Live, Discovery: dc, Releases: kit.Releases, Clock: kit.Clock}
+	snapshots := &live.Reader{Client: kit.Live, Discovery: dc, Releases: kit.Releases, Cloud: cloud.NewAWS, Clock: kit.Clock}
 	return engine.New(kit.Clock,
 		&preflight.Phase{Snapshots: snapshots, Catalog: versions},
 		&backup.Phase{Kit: kit},

@@ -19,6 +19,20 @@ func NodeClassName(pool *unstructured.Unstructured) string {
 	return name
 }
 
+// Selected are the ids that an EC2NodeClass has found, as its status says: of its subnets, or of its securityGroups.
+func Selected(class *unstructured.Unstructured, field string) []string {
+	all, _, _ := unstructured.NestedSlice(class.Object, "status", field)
+	var out []string
+	for _, o := range all {
+		if found, ok := o.(map[string]any); ok {
+			if id, _, _ := unstructured.NestedString(found, "id"); id != "" {
+				out = append(out, id)
+			}
+		}
+	}
+	return out
+}
+
 // ConditionStatus is the status of a condition of an object of Karpenter; empty when it has none, or when it speaks of an
 // older generation. The message says why, and is empty only where Karpenter gives neither message nor reason.
 func ConditionStatus(obj *unstructured.Unstructured, kind string) (status, message string) {

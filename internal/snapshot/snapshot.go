@@ -32,6 +32,8 @@ type Snapshot struct {
 	Workloads []Workload
 	// Leaders are the pods that lead a Karpenter release now, by namespace.
 	Leaders []Leader
+	// AWS is what the phase Tag would change there; nil where the run has no access to AWS.
+	AWS *AWS
 	// Target is the release to upgrade to, as the registry serves it.
 	Target Target
 	// Conversions are the webhooks that convert Karpenter's CRDs, by CRD.
@@ -81,6 +83,16 @@ type Release struct {
 	Manifest string
 	// Run is the run of ours that made it; empty for all others.
 	Run string
+}
+
+// AWS is what the phase Tag would change.
+type AWS struct {
+	// Key and Value of the tag.
+	Key, Value string
+	// Untagged are the subnets and security groups that would get it, by their id, with the tags that they have.
+	Untagged map[string]map[string]string
+	// Error says why that could not be read.
+	Error string
 }
 
 // Leader is a pod that leads.

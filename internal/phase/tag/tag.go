@@ -4,16 +4,16 @@ package tag
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/cloud"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 )
 
 // maxTags is how many tags status holds.
@@ -37,14 +37,14 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	}
 	c, err := p.client(ctx, run)
 	if err != nil {
-		return engine.FromError(err)
+		return outcome(err)
 	}
 	if len(run.Status.Tags) > 0 {
 		return p.write(ctx, run, c)
 	}
 	cluster, err := clusterName(run)
 	if err != nil {
-		return engine.FromError(err)
+		return outcome(err)
 	}
 	ids, err := p.resources(ctx, run, c, cluster)
 	if err != nil {
@@ -93,7 +93,7 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 	}
 	c, err := p.client(ctx, run)
 	if err != nil {
-		return engine.FromError(err)
+		return outcome(err)
 	}
 	ids, first := resourcesOf(run.Status.Tags), run.Status.Tags[0]
 	if err := c.Untag(ctx, ids, first.Key, first.Value); err != nil {
@@ -115,30 +115,27 @@ func clusterName(run *v1alpha1.KarpenterUpgrade) (string, error) {
 	if name := orElse(run.Spec.AWS.ClusterName, run.Status.Plan.ClusterName); name != "" {
 		return name, nil
 	}
-	return "", fmt.Errorf("the cluster's name is not known: set spec.aws.clusterName")
+	return "", fmt.Errorf("the cluster's name is not known: set spec.aws.clusterName: %w", cloud.ErrNotConfigured)
+}
+
+// outcome lets what only a change of the spec helps against wait for it.
+func outcome(err error) engine.Outcome {
+	if errors.Is(err, cloud.ErrNotConfigured) {
+		return engine.Blocked(v1alpha1.ReasonTagBlocked, "%s", err)
+	}
+	return engine.FromError(err)
 }
 
 // resources are the subnets that the spec asks for and the cluster's security groups, sorted.
 func (p *Phase) resources(ctx context.Context, run *v1alpha1.KarpenterUpgrade, c cloud.Client, name string) ([]string, error) {
-	cluster, err := c.Cluster(ctx, name)
-	if err != nil {
-		return nil, err
-	}
 	var subnets []string
-	switch run.Spec.AWS.DiscoveryTag.Subnets {
-	case v1alpha1.SubnetsOfNodeGroups:
-		subnets, err = c.NodeGroupSubnets(ctx, name)
-	case v1alpha1.SubnetsOfVPC:
-		subnets, err = c.VPCSubnets(ctx, cluster.VPC)
-	case v1alpha1.SubnetsOfNodeClasses:
-		subnets, err = p.nodeClassSubnets(ctx, run)
+	if run.Spec.AWS.DiscoveryTag.Subnets == v1alpha1.SubnetsOfNodeClasses {
+		var err error
+		if subnets, err = p.nodeClassSubnets(ctx, run); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	out := slices.Concat(subnets, cluster.SecurityGroups)
-	slices.Sort(out)
-	return slices.Compact(out), nil
+	return cloud.Discoverable(ctx, c, name, run.Spec.AWS.DiscoveryTag.Subnets, subnets)
 }
 
 // nodeClassSubnets are the subnets that the blue EC2NodeClasses resolved.
@@ -149,17 +146,7 @@ func (p *Phase) nodeClassSubnets(ctx context.Context, run *v1alpha1.KarpenterUpg
 		if err != nil {
 			return nil, err
 		}
-		subnets, _, err := unstructured.NestedSlice(o.Object, "status", "subnets")
-		if err != nil {
-			return nil, fmt.Errorf("reading the subnets of EC2NodeClass %s: %w", class.Blue, err)
-		}
-		for _, s := range subnets {
-			if subnet, ok := s.(map[string]any); ok {
-				if id, _, _ := unstructured.NestedString(subnet, "id"); id != "" {
-					out = append(out, id)
-				}
-			}
-		}
+		out = append(out, snapshot.Selected(o, "subnets")...)
 	}
 	return out, nil
 }

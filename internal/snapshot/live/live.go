@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/cloud"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 )
@@ -36,7 +37,9 @@ type Reader struct {
 	Client    client.Client
 	Discovery discovery.ServerVersionInterface
 	Releases  release.Client
-	Clock     clock.PassiveClock
+	// Cloud reaches AWS for runs that have access to it; nil to leave AWS out.
+	Cloud cloud.Factory
+	Clock clock.PassiveClock
 }
 
 // Take reads a snapshot for a run. It fails only when ctx ends.
@@ -56,6 +59,7 @@ func (r *Reader) Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*sna
 		{"nodes", r.nodes},
 		{"deployments and statefulsets", r.workloads},
 		{"leases", r.leaders},
+		{"aws", r.aws},
 		{"services", r.conversions},
 		{"karpenterupgrades", r.runs},
 		{"chart", r.target},
