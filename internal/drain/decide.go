@@ -39,6 +39,7 @@ const (
 	ReasonBarePod        = "BarePod"
 	ReasonSingleton      = "Singleton"
 	ReasonOtherNamespace = "NamespaceLater"
+	ReasonPinned         = "PinnedToNodePool"
 	ReasonRefused        = "EvictionRefused"
 	ReasonRestartRefused = "RestartRefused"
 )
@@ -57,6 +58,8 @@ type Policy struct {
 	BarePods   v1alpha1.BarePodPolicy
 	// DoNotDisruptTimeout is how long karpenter.sh/do-not-disrupt holds, from when the node began to be emptied; nil for ever.
 	DoNotDisruptTimeout *time.Duration
+	// Leaves says of a NodePool that its nodes are being emptied: pods that can only run there do not move. Nil for none.
+	Leaves func(pool string) bool
 	// Namespace, when not empty, is the only one whose pods move now.
 	Namespace func(namespace string) bool
 }
@@ -74,6 +77,9 @@ func (v *View) Decide(p *corev1.Pod, policy Policy, since, now time.Time) Decisi
 		return d.stay(Wait, ReasonOtherNamespace, "its namespace moves later")
 	case protected(p, policy, since, now):
 		return d.stay(Hold, ReasonDoNotDisrupt, "it is annotated %s; remove the annotation, or set spec.migration.doNotDisruptTimeout", karpv1.DoNotDisruptAnnotationKey)
+	case policy.Leaves != nil && PinnedTo(p, policy.Leaves):
+		return d.stay(Hold, ReasonPinned, "its node selector or affinity demands a NodePool that is being emptied, which would launch the next node for it; "+
+			"let it demand the one that replaces it (%s), or none", karpv1.NodePoolLabelKey)
 	case metav1.GetControllerOf(p) == nil && policy.BarePods != v1alpha1.BarePodEvict:
 		return d.stay(Hold, ReasonBarePod, "it has no controller and would be lost; delete it, or set spec.migration.barePods: Evict")
 	}

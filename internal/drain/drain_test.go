@@ -150,6 +150,9 @@ func TestDecide(t *testing.T) {
 			w.pod("old", owner("Job", "j"), notReady, func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed })
 			return w.pod("new", owner("Job", "j"))
 		}, action: Evict},
+		"pod that demands a NodePool that is left": {build: func(w *world) *corev1.Pod {
+			return w.pod("a", owner("Job", "j"), func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"karpenter.sh/nodepool": "blue"} })
+		}, policy: Policy{Leaves: func(pool string) bool { return pool == "blue" }}, action: Hold, reason: ReasonPinned},
 		"namespace that moves later": {build: func(w *world) *corev1.Pod { return w.deployment("web", 3)[0] },
 			policy: Policy{Namespace: NamespaceGate([]string{"first"}, map[string]bool{"first": true, "shop": true})}, action: Wait, reason: ReasonOtherNamespace},
 	} {

@@ -88,6 +88,9 @@ func (m *Mover) Step(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Jo
 		return engine.FromError(err)
 	}
 	s.stuck = refused
+	if err := m.late(ctx, s); err != nil {
+		return engine.FromError(err)
+	}
 	s.decide()
 	err = m.act(ctx, s)
 	pending := s.pending()
@@ -110,7 +113,7 @@ func (m *Mover) look(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Jo
 	}
 	spec := run.Spec.Migration
 	s := &state{run: run, job: job, nodes: nodes, view: view, now: m.Clock.Now(), decisions: map[string][]drain.Decision{}}
-	s.policy = drain.Policy{Singletons: spec.Singletons, BarePods: spec.BarePods, Namespace: drain.NamespaceGate(namespaces(run), s.remaining())}
+	s.policy = drain.Policy{Singletons: spec.Singletons, BarePods: spec.BarePods, Leaves: job.From.Has, Namespace: drain.NamespaceGate(namespaces(run), s.remaining())}
 	if spec.DoNotDisruptTimeout != nil {
 		s.policy.DoNotDisruptTimeout = &spec.DoNotDisruptTimeout.Duration
 	}
@@ -154,7 +157,7 @@ func (s *state) decide() {
 			continue
 		}
 		since, ok := draining(n, s.run.Name)
-		if !ok {
+		if _, stuck := s.stuck[n.Name]; !ok || stuck {
 			continue
 		}
 		for _, p := range s.view.OnNode(n.Name) {

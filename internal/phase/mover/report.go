@@ -100,6 +100,8 @@ const (
 	reasonOrphan         = "NodeClaimMissing"
 	reasonCordonRefused  = "CordonRefused"
 	reasonRemovalRefused = "RemovalRefused"
+	// reasonLate is the reason of a node that was launched while the nodes of its NodePool are being emptied.
+	reasonLate = "LaunchedMeanwhile"
 	// reasonPending is the reason of a pod that has no node.
 	reasonPending = "PodPending"
 )
