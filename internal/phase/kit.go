@@ -92,6 +92,11 @@ func GreenPools(p *v1alpha1.Plan) sets.Set[string] {
 	return out
 }
 
+// KeepsBlue says that the blue NodePools and EC2NodeClasses stay after the run.
+func KeepsBlue(run *v1alpha1.KarpenterUpgrade) bool {
+	return run.Spec.NodePools != nil && run.Spec.NodePools.KeepBlue
+}
+
 // Patch writes the difference between two versions of an object, and nothing when there is none.
 func (k *Kit) Patch(ctx context.Context, before, after client.Object) error {
 	patch := client.MergeFrom(before)

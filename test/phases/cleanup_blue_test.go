@@ -88,6 +88,8 @@ func TestKeepBlueKeepsNodePoolsAndEC2NodeClasses(t *testing.T) {
 	w.drive(p.Run)
 	w.Expect(w.nodePool("general")).To(Equal(pool))
 	w.Expect(w.nodeClass("default")).To(Equal(class))
+	w.Expect(specOf(w.nodePool("general-green"), "weight")).To(Equal(int64(100)), "above blue, which would take new nodes otherwise")
+	w.Expect(specOf(w.nodePool("general-green"), "disruption")).To(Equal(specOf(pool, "disruption")))
 	w.Expect(w.marked()).To(BeEmpty())
 }
 

@@ -160,7 +160,7 @@ func (p *Phase) lead(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (strin
 
 // nodePools deletes the blue NodePools that have no NodeClaim left, unless they are to be kept.
 func (p *Phase) nodePools(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
-	if keepBlue(run) {
+	if phase.KeepsBlue(run) {
 		return "", nil
 	}
 	for _, pool := range run.Status.Plan.Pools {
@@ -181,7 +181,7 @@ func (p *Phase) nodePools(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (
 
 // nodeClasses deletes the blue EC2NodeClasses that no NodePool refers to any more.
 func (p *Phase) nodeClasses(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
-	if keepBlue(run) {
+	if phase.KeepsBlue(run) {
 		return "", nil
 	}
 	pools, err := live.ListAll(ctx, p.Live, phase.NodePoolKind)
@@ -202,10 +202,6 @@ func (p *Phase) nodeClasses(ctx context.Context, run *v1alpha1.KarpenterUpgrade)
 		}
 	}
 	return "", nil
-}
-
-func keepBlue(run *v1alpha1.KarpenterUpgrade) bool {
-	return run.Spec.NodePools != nil && run.Spec.NodePools.KeepBlue
 }
 
 // delete deletes an object and says whether it is gone.

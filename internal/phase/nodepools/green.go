@@ -139,8 +139,9 @@ func greenPool(blue *unstructured.Unstructured, plan v1alpha1.PoolPlan, run stri
 }
 
 // released is a green NodePool as it is to be after the run, without the run's marks; false when it has none. What somebody has
-// changed since the run set it is his.
-func released(pool *unstructured.Unstructured, plan v1alpha1.PoolPlan) (*unstructured.Unstructured, bool, error) {
+// changed since the run set it is his. Where blue is kept, green keeps the weight above it: of two that weigh the same, blue would
+// take new nodes again.
+func released(pool *unstructured.Unstructured, plan v1alpha1.PoolPlan, keepsBlue bool) (*unstructured.Unstructured, bool, error) {
 	annotations := pool.GetAnnotations()
 	if _, labelled := pool.GetLabels()[v1alpha1.LabelRun]; !labelled && annotations[v1alpha1.AnnotationBudgets] == "" {
 		return nil, false, nil
@@ -160,7 +161,7 @@ func released(pool *unstructured.Unstructured, plan v1alpha1.PoolPlan) (*unstruc
 		if err != nil {
 			return nil, false, fmt.Errorf("NodePool %s: %w", pool.GetName(), err)
 		}
-		if !ok || !reflect.DeepEqual(now, given.ours) {
+		if !ok || !reflect.DeepEqual(now, given.ours) || (keepsBlue && given.mark == v1alpha1.AnnotationWeight) {
 			continue
 		}
 		if err := restore(out, previous, given.fields...); err != nil {

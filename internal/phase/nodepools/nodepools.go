@@ -156,12 +156,12 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 	return engine.Done("no green NodePool, EC2NodeClass or node has a mark of the run")
 }
 
-// Finish gives green NodePools their own disruption budgets and weights, and takes the run's marks off them and their
+// Finish gives green NodePools their own disruption budgets and, unless blue ones are kept, weights, and takes the run's marks off them and their
 // EC2NodeClasses. Neither field drifts nodes (sigs.k8s.io/karpenter pkg/apis/v1/nodepool.go: hash:"ignore").
 func (p *Phase) Finish(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error {
 	for _, pool := range run.Status.Plan.Pools {
 		err := p.finish(ctx, phase.NodePoolKind, pool.Green, func(o *unstructured.Unstructured) (*unstructured.Unstructured, bool, error) {
-			return released(o, pool)
+			return released(o, pool, phase.KeepsBlue(run))
 		})
 		if err != nil {
 			return err
