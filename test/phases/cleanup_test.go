@@ -24,6 +24,7 @@ func cleanupWorld(t *testing.T) (*world, *cleanup.Phase) {
 	t.Helper()
 	w, green := installWorld(t, true, map[string]any{"podLabels": map[string]any{"team": "platform"}}, targetValues(`{"logLevel": "debug"}`))
 	w.node("blue-1", "general")
+	w.pool("gpu", "karpenter.k8s.aws", "EC2NodeClass")
 	w.node("excluded-1", "gpu", annotated(frozen, "false"))
 	w.drive((&freeze.Phase{Kit: w.kit}).Run)
 	w.drive(green.Run, w.play)

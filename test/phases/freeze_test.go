@@ -20,6 +20,9 @@ const frozen = karpv1.DoNotDisruptAnnotationKey
 func freezeWorld(t *testing.T) (*world, *freeze.Phase) {
 	t.Helper()
 	w := newWorld(t, greenVersion)
+	w.pool("gpu", "karpenter.k8s.aws", "EC2NodeClass") // excluded from the run
+	w.pool("general-purpose", "eks.amazonaws.com", "NodeClass")
+	w.node("auto-mode", "general-purpose")
 	w.node("plain", "general")
 	w.node("excluded", "gpu", annotated("team", "ml"))
 	w.node("users-true", "general", annotated(frozen, "true"))
@@ -29,6 +32,17 @@ func freezeWorld(t *testing.T) (*world, *freeze.Phase) {
 	w.ok(w.api.Create(w.ctx(), node("not-karpenters")))
 	w.begin(plan())
 	return w, &freeze.Phase{Kit: w.kit}
+}
+
+// pool makes a NodePool of a kind of NodeClass.
+func (w *world) pool(name, group, kind string) {
+	w.t.Helper()
+	w.create(fmt.Sprintf(`
+apiVersion: karpenter.sh/v1
+kind: NodePool
+metadata: {name: %s}
+spec: {template: {spec: {nodeClassRef: {group: %s, kind: %s, name: %s}, requirements: []}}}
+`, name, group, kind, name))
 }
 
 // node is a Node that Karpenter knows nothing of.
@@ -60,7 +74,7 @@ func TestFreezeFreezesAllNodesOfKarpenterAndUndoGivesUsersTheirsBack(t *testing.
 	} {
 		w.Expect(w.readNode(name).Annotations).To(And(HaveKeyWithValue(frozen, "true"), HaveKeyWithValue(v1alpha1.AnnotationFrozenBy, mark)), name)
 	}
-	for _, name := range []string{"users-true", "not-karpenters"} {
+	for _, name := range []string{"users-true", "not-karpenters", "auto-mode"} {
 		w.Expect(w.readNode(name).Annotations).NotTo(HaveKey(v1alpha1.AnnotationFrozenBy), name)
 	}
 	w.Expect(w.readNode("excluded").Annotations).To(HaveKeyWithValue("team", "ml"))
@@ -82,6 +96,7 @@ func TestFreezeKeepsUpForNodesThatJoinLater(t *testing.T) {
 	w.drive(p.Run)
 	w.node("late", "general")
 	w.node("late-excluded", "gpu")
+	w.node("late-auto-mode", "general-purpose")
 	w.node("green", "general-green")
 	w.node("canary", "up-canary-0", func(n *corev1.Node) { n.Labels[v1alpha1.LabelRun] = "up" })
 	change(w, w.readNode("plain"), func(n *corev1.Node) { delete(n.Annotations, frozen) }) // by a controller of the user's
@@ -91,7 +106,7 @@ func TestFreezeKeepsUpForNodesThatJoinLater(t *testing.T) {
 	for _, name := range []string{"late", "late-excluded", "plain"} {
 		w.Expect(w.readNode(name).Annotations).To(And(HaveKeyWithValue(frozen, "true"), HaveKeyWithValue(v1alpha1.AnnotationFrozenBy, "up")), name)
 	}
-	for _, name := range []string{"green", "canary"} {
+	for _, name := range []string{"green", "canary", "auto-mode", "late-auto-mode"} {
 		w.Expect(w.readNode(name).Annotations).NotTo(HaveKey(frozen), name)
 	}
 }

@@ -8,6 +8,7 @@ package freeze
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +18,8 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
 )
 
 const (
@@ -38,9 +41,9 @@ var (
 // Name implements engine.Phase.
 func (*Phase) Name() v1alpha1.PhaseName { return v1alpha1.PhaseFreeze }
 
-// Run implements engine.Phase: all nodes that Karpenter owns now are frozen, those of excluded NodePools too.
+// Run implements engine.Phase: all nodes that the Karpenter of the run owns now are frozen, those of excluded NodePools too.
 func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	nodes, err := p.all(ctx)
+	nodes, err := p.managed(ctx, run)
 	if err != nil {
 		return engine.FromError(err)
 	}
@@ -57,7 +60,7 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 // Keep implements engine.Keeper: nodes that joined later are frozen as well, but for green ones, whose NodePools have a budget
 // of their own.
 func (p *Phase) Keep(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error {
-	nodes, err := p.all(ctx)
+	nodes, err := p.managed(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -100,6 +103,26 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 		return engine.Wait(settle, "Thawing", "took the freeze back on %d of %d nodes", written, len(nodes))
 	}
 	return engine.Done("no node is frozen by the run")
+}
+
+// managed are the nodes of NodePools that refer to EC2NodeClasses. Others carry the same label: EKS Auto Mode runs a Karpenter
+// of its own, with NodePools of its own kind of NodeClass, and what it does is none of the run's business.
+func (p *Phase) managed(ctx context.Context, run *v1alpha1.KarpenterUpgrade) ([]corev1.Node, error) {
+	pools, err := live.ListAll(ctx, p.Live, phase.NodePoolKind)
+	if err != nil {
+		return nil, err
+	}
+	ours := phase.BluePools(run.Status.Plan)
+	for i := range pools {
+		if plan.Managed(&pools[i]) {
+			ours.Insert(pools[i].GetName())
+		}
+	}
+	all, err := p.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(n corev1.Node) bool { return !ours.Has(n.Labels[karpv1.NodePoolLabelKey]) }), nil
 }
 
 func (p *Phase) all(ctx context.Context) ([]corev1.Node, error) {
