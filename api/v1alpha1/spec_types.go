@@ -36,11 +36,6 @@ const StrategyBlueGreen Strategy = "BlueGreen"
 
 // KarpenterUpgradeSpec is what the user wants.
 //
-// +kubebuilder:validation:XValidation:rule="oldSelf.mode == 'Plan' || self.target == oldSelf.target",message="spec.target is frozen once the run has begun: delete this object (or set spec.mode: Rollback) and create another one for another target"
-// +kubebuilder:validation:XValidation:rule="oldSelf.mode == 'Plan' || (has(self.source) == has(oldSelf.source) && (!has(self.source) || self.source == oldSelf.source))",message="spec.source is frozen once the run has begun"
-// +kubebuilder:validation:XValidation:rule="oldSelf.mode == 'Plan' || self.strategy == oldSelf.strategy",message="spec.strategy is frozen once the run has begun"
-// +kubebuilder:validation:XValidation:rule="oldSelf.mode == 'Plan' || (has(self.nodePools) == has(oldSelf.nodePools) && (!has(self.nodePools) || self.nodePools == oldSelf.nodePools))",message="spec.nodePools is frozen once the run has begun"
-// +kubebuilder:validation:XValidation:rule="oldSelf.mode == 'Plan' || self.mode != 'Plan'",message="spec.mode cannot go back to Plan once the run has begun: use Pause, Abort or Rollback"
 // +kubebuilder:validation:XValidation:rule="oldSelf.mode != 'Abort' || self.mode == 'Abort'",message="spec.mode: an aborted run cannot be continued; create a new object"
 // +kubebuilder:validation:XValidation:rule="oldSelf.mode != 'Rollback' || self.mode in ['Rollback', 'Pause', 'Abort']",message="spec.mode: a run that rolls back cannot run forward again; create a new object"
 type KarpenterUpgradeSpec struct {
@@ -351,9 +346,9 @@ type Migration struct {
 	// +kubebuilder:default=Wait
 	BarePods BarePodPolicy `json:"barePods,omitempty"`
 
-	// doNotDisruptTimeout is how long a pod annotated karpenter.sh/do-not-disrupt keeps its node, from when everything else
-	// on the node may move. After it the pod is evicted, within its PodDisruptionBudget. Left out, it keeps it for ever and
-	// the node is reported as blocked.
+	// doNotDisruptTimeout is how long a pod annotated karpenter.sh/do-not-disrupt keeps its node, from when the node begins to be
+	// emptied, or with order.namespaces from when the turn of the pod's namespace begins, if that is later. After it the pod
+	// is evicted, within its PodDisruptionBudget. Left out, it keeps it for ever and the node is reported as blocked.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32

@@ -67,6 +67,10 @@ type KarpenterUpgradeStatus struct {
 	// +optional
 	BlockersTotal int32 `json:"blockersTotal,omitempty"`
 
+	// namespaceTurn is whose turn it is while namespaces move one after the other.
+	// +optional
+	NamespaceTurn *NamespaceTurn `json:"namespaceTurn,omitempty"`
+
 	// backup says where the backup is.
 	// +optional
 	Backup *Backup `json:"backup,omitempty"`
@@ -462,6 +466,17 @@ type Blocker struct {
 	Message string `json:"message"`
 
 	// since is when it was first seen.
+	// +required
+	Since metav1.Time `json:"since"`
+}
+
+// NamespaceTurn is whose turn it is while namespaces move one after the other.
+type NamespaceTurn struct {
+	// namespace whose pods move; empty for all that spec.migration.order.namespaces does not name.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	// since is when its turn began.
 	// +required
 	Since metav1.Time `json:"since"`
 }

@@ -56,7 +56,7 @@ type Decision struct {
 type Policy struct {
 	Singletons v1alpha1.SingletonPolicy
 	BarePods   v1alpha1.BarePodPolicy
-	// DoNotDisruptTimeout is how long karpenter.sh/do-not-disrupt holds, from when the node began to be emptied; nil for ever.
+	// DoNotDisruptTimeout is how long karpenter.sh/do-not-disrupt holds, from when the pod might have moved; nil for ever.
 	DoNotDisruptTimeout *time.Duration
 	// Leaves says of a NodePool that its nodes are being emptied: pods that can only run there do not move. Nil for none.
 	Leaves func(pool string) bool
@@ -64,7 +64,8 @@ type Policy struct {
 	Namespace func(namespace string) bool
 }
 
-// Decide says how a pod leaves a node that has been being emptied since a time. An eviction, or a surge, that it allows counts
+// Decide says how a pod leaves a node, which it might have done since a time: when the node began to be emptied, or the turn of
+// its namespace if that was later. An eviction, or a surge, that it allows counts
 // against the View's budgets and replicas, so that the decisions of one pass never allow more than there is.
 func (v *View) Decide(p *corev1.Pod, policy Policy, since, now time.Time) Decision {
 	d := Decision{Pod: p}

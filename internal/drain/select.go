@@ -75,10 +75,16 @@ func NamespaceGate(order []string, remaining map[string]bool) func(string) bool 
 	if order == nil {
 		return nil
 	}
+	ns := NamespaceTurn(order, remaining)
+	return func(namespace string) bool { return ns == "" || namespace == ns }
+}
+
+// NamespaceTurn is the namespace whose turn it is; empty when it is that of all which the order does not name.
+func NamespaceTurn(order []string, remaining map[string]bool) string {
 	for _, ns := range order {
 		if remaining[ns] {
-			return func(namespace string) bool { return namespace == ns }
+			return ns
 		}
 	}
-	return func(string) bool { return true }
+	return ""
 }

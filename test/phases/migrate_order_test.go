@@ -3,11 +3,14 @@ package phases
 import (
 	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
@@ -172,4 +175,30 @@ func TestNamespacesMoveOneAfterTheOther(t *testing.T) {
 	w.allow(pdb, 1)
 	w.drive(p.Run, w.terminate)
 	w.Expect(w.podsIn(shopNS, "on-a")).To(BeEmpty())
+}
+
+func TestDoNotDisruptIsTimedFromTheTurnOfANamespace(t *testing.T) {
+	w, p := migrateWorld(t, func(m *v1alpha1.Migration) {
+		m.Order = &v1alpha1.MigrationOrder{Namespaces: []string{payNS, shopNS}}
+		m.DoNotDisruptTimeout = &metav1.Duration{Duration: time.Hour}
+	})
+	w.node("a", "general")
+	pay := w.bare(payNS, "pay", "a")
+	web := w.workload(shopNS, "web", "green-1", "green-1")
+	web.start("a", func(p *corev1.Pod) { p.Annotations = map[string]string{karpv1.DoNotDisruptAnnotationKey: "true"} })
+	w.begun(p)
+	w.pass(2 * time.Hour)
+	w.step(p.Run)
+	w.Expect(w.run.Status.NamespaceTurn.Namespace).To(Equal(payNS))
+
+	w.ok(w.api.Delete(w.ctx(), pay))
+	w.step(p.Run)
+	w.Expect(w.run.Status.NamespaceTurn.Namespace).To(Equal(shopNS))
+	w.pass(59 * time.Minute)
+	w.step(p.Run)
+	w.Expect(web.nodesOf()).To(ContainElement("a"), "the hour began with the turn of shop")
+	w.pass(2 * time.Minute)
+	w.drive(p.Run, w.terminate)
+	w.Expect(web.nodesOf()).To(HaveEach("green-1"))
+	w.Expect(w.run.Status.NamespaceTurn).To(BeNil())
 }

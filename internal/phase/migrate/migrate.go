@@ -85,6 +85,7 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 	if !done {
 		return engine.Wait(200*time.Millisecond, "Uncordoning", "uncordoning nodes")
 	}
+	run.Status.NamespaceTurn = nil
 	run.Status.Blockers, run.Status.BlockersTotal, run.Status.Nodes.Blocked, run.Status.Nodes.InProgress = nil, 0, 0, 0
 	return engine.Done("no node is cordoned by the run")
 }

@@ -73,7 +73,7 @@ func (m *Mover) Step(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Jo
 		return engine.FromError(err)
 	}
 	if len(nodes) == 0 {
-		run.Status.Blockers, run.Status.BlockersTotal = nil, 0
+		run.Status.Blockers, run.Status.BlockersTotal, run.Status.NamespaceTurn = nil, 0, nil
 		return engine.Done("no node is left to be %s", job.Doing)
 	}
 	n, refused, err := m.cordon(ctx, run, nodes)
@@ -114,6 +114,7 @@ func (m *Mover) look(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Jo
 	spec := run.Spec.Migration
 	s := &state{run: run, job: job, nodes: nodes, view: view, now: m.Clock.Now(), decisions: map[string][]drain.Decision{}}
 	s.policy = drain.Policy{Singletons: spec.Singletons, BarePods: spec.BarePods, Leaves: job.From.Has, Namespace: drain.NamespaceGate(namespaces(run), s.remaining())}
+	s.takeTurn()
 	if spec.DoNotDisruptTimeout != nil {
 		s.policy.DoNotDisruptTimeout = &spec.DoNotDisruptTimeout.Duration
 	}
@@ -150,13 +151,35 @@ func draining(n *corev1.Node, run string) (time.Time, bool) {
 	return t, err == nil
 }
 
+// takeTurn writes down since when it is the turn of the namespace whose turn it is.
+func (s *state) takeTurn() {
+	order := namespaces(s.run)
+	if order == nil {
+		s.run.Status.NamespaceTurn = nil
+		return
+	}
+	ns := drain.NamespaceTurn(order, s.remaining())
+	if t := s.run.Status.NamespaceTurn; t == nil || t.Namespace != ns {
+		s.run.Status.NamespaceTurn = &v1alpha1.NamespaceTurn{Namespace: ns, Since: metav1.NewTime(s.now).Rfc3339Copy()}
+	}
+}
+
+// since says from when the pods of a node could move that may move now: when emptying it began, or their namespace's turn.
+func (s *state) since(n *corev1.Node) (time.Time, bool) {
+	since, ok := draining(n, s.run.Name)
+	if t := s.run.Status.NamespaceTurn; ok && t != nil && t.Since.After(since) {
+		since = t.Since.Time
+	}
+	return since, ok
+}
+
 func (s *state) decide() {
 	for _, n := range s.nodes {
 		if n.DeletionTimestamp != nil {
 			s.terminating(n)
 			continue
 		}
-		since, ok := draining(n, s.run.Name)
+		since, ok := s.since(n)
 		if _, stuck := s.stuck[n.Name]; !ok || stuck {
 			continue
 		}
@@ -198,9 +221,9 @@ func (s *state) held(n *corev1.Node) bool {
 	return len(decisions) > 0
 }
 
-// impatient says that a node has been being emptied for so long that waiting is worth a report.
+// impatient says that a node's pods could have moved for so long that waiting is worth a report.
 func (s *state) impatient(n *corev1.Node) bool {
-	since, ok := draining(n, s.run.Name)
+	since, ok := s.since(n)
 	return ok && s.now.Sub(since) >= patience
 }
 
