@@ -46,6 +46,7 @@ func (e *Engine) undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade, phase
 	case KindRetry:
 		return again(Backoff(step.Attempts))
 	case KindFail: // going back has no way out but forward: keep trying, visibly
+		step.Reason = v1alpha1.ReasonUndoFailed
 		return again(retryMax)
 	default:
 		return again(out.After)

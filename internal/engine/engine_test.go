@@ -207,6 +207,10 @@ func TestGoingBackNeverGivesUp(t *testing.T) {
 	g, f := NewWithT(t), newFixture(v1alpha1.ModeRun)
 	f.install.run = []Outcome{Fail("ImagePull", "no image")}
 	f.install.undo = []Outcome{Fail("Stuck", "cannot"), FromError(errors.New("server away")), Done("gone")}
+	f.steps(t.Context(), 8)
+	g.Expect(f.condition("Stalled")).To(Equal("True UndoFailed"), f.run.Status.Message)
+	f.steps(t.Context(), 1)
+	g.Expect(f.condition("Stalled")).To(Equal("absent"))
 	f.steps(t.Context(), 50)
 	g.Expect(f.run.Status.Phase).To(Equal(v1alpha1.RunRolledBack))
 }

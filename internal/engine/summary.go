@@ -87,11 +87,24 @@ func (s summarizer) reason() string {
 
 // progressReason tells a phase that goes on by itself from one that waits for a person.
 func (s summarizer) progressReason() string {
-	step := s.run.Step(v1alpha1.PhaseName(s.run.Status.Phase))
+	step := s.current()
 	if step == nil || !needsPerson[step.Reason] {
 		return v1alpha1.ReasonProgressing
 	}
 	return step.Reason
+}
+
+// current is the step that a run takes, forward or back.
+func (s summarizer) current() *v1alpha1.Step {
+	if s.run.Status.Phase != v1alpha1.RunRollingBack {
+		return s.run.Step(v1alpha1.PhaseName(s.run.Status.Phase))
+	}
+	for i := range s.run.Status.Steps {
+		if s.run.Status.Steps[i].State == v1alpha1.StepUndoing {
+			return &s.run.Status.Steps[i]
+		}
+	}
+	return nil
 }
 
 // needsPerson are the reasons with which phases say that they are blocked as a whole.
@@ -102,6 +115,7 @@ var needsPerson = map[string]bool{
 	v1alpha1.ReasonNodesBlocked:     true,
 	v1alpha1.ReasonVerifyBlocked:    true,
 	v1alpha1.ReasonCleanupBlocked:   true,
+	v1alpha1.ReasonUndoFailed:       true,
 }
 
 func (s summarizer) rollback() {
