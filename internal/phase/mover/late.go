@@ -58,11 +58,11 @@ func (m *Mover) launchedLate(ctx context.Context, s *state, n *corev1.Node) (boo
 			return true, nil
 		}
 	}
-	if n.CreationTimestamp.Time.After(s.job.Since.Add(registration)) {
+	if n.CreationTimestamp.After(s.job.Since.Add(registration)) {
 		return true, nil
 	}
 	name, uid, owned := nodeClaim(n)
-	if !owned || !n.CreationTimestamp.Time.After(deadline) {
+	if !owned || !n.CreationTimestamp.After(deadline) {
 		return false, nil
 	}
 	c, err := m.Get(ctx, phase.NodeClaimKind, name)
