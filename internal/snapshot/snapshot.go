@@ -22,9 +22,8 @@ type Snapshot struct {
 	CRDReleases []Release
 	// GreenRelease is the release that stands where the second release would go; nil when there is none.
 	GreenRelease *Release
-	// NodePools, NodeClaims and NodeClasses (EC2NodeClasses) as karpenter.sh/v1 and karpenter.k8s.aws/v1, by name.
+	// NodePools and NodeClasses (EC2NodeClasses) as karpenter.sh/v1 and karpenter.k8s.aws/v1, by name.
 	NodePools   []unstructured.Unstructured
-	NodeClaims  []unstructured.Unstructured
 	NodeClasses []unstructured.Unstructured
 	// Nodes that carry the label karpenter.sh/nodepool.
 	Nodes []Node
@@ -109,8 +108,6 @@ type Leader struct {
 type Node struct {
 	Name     string
 	NodePool string
-	Created  time.Time
-	Ready    bool
 }
 
 // Target is the release to upgrade to.

@@ -12,6 +12,9 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -60,29 +63,28 @@ func (r *Reader) crds(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *snap
 	return nil
 }
 
+// nodes reads no more of the nodes than their metadata: there may be thousands, and a plan is made again every minute.
 func (r *Reader) nodes(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {
-	page := &corev1.NodeList{}
-	for {
-		err := r.Client.List(ctx, page, client.HasLabels{karpv1.NodePoolLabelKey}, client.Limit(pageSize), client.Continue(page.Continue))
-		if err != nil {
-			return err
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NodeList"))
+	return r.pages(ctx, list, func() {
+		for i := range list.Items {
+			n := &list.Items[i]
+			s.Nodes = append(s.Nodes, snapshot.Node{Name: n.Name, NodePool: n.Labels[karpv1.NodePoolLabelKey]})
 		}
-		for i := range page.Items {
-			n := &page.Items[i]
-			s.Nodes = append(s.Nodes, snapshot.Node{
-				Name: n.Name, NodePool: n.Labels[karpv1.NodePoolLabelKey], Created: n.CreationTimestamp.Time, Ready: nodeReady(n),
-			})
-		}
-		if page.Continue == "" {
-			return nil
-		}
-	}
+	}, client.HasLabels{karpv1.NodePoolLabelKey})
 }
 
-func nodeReady(n *corev1.Node) bool {
-	return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-	})
+// nodeClaims looks whether NodeClaims can be read at all, which they cannot while a conversion webhook is broken. Nothing is
+// decided by them.
+func (r *Reader) nodeClaims(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, _ *snapshot.Snapshot) error {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(NodeClaimKind.GroupVersion().WithKind(NodeClaimKind.Kind + "List"))
+	err := r.Client.List(ctx, list, client.Limit(1))
+	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 func (r *Reader) leaders(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {

@@ -54,7 +54,7 @@ func (r *Reader) Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*sna
 		{"secrets", r.greenRelease},
 		{"customresourcedefinitions", r.crds},
 		{"nodepools.karpenter.sh", list(r, NodePoolKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodePools })},
-		{"nodeclaims.karpenter.sh", list(r, NodeClaimKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodeClaims })},
+		{"nodeclaims.karpenter.sh", r.nodeClaims},
 		{"ec2nodeclasses.karpenter.k8s.aws", list(r, NodeClassKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodeClasses })},
 		{"nodes", r.nodes},
 		{"deployments and statefulsets", r.workloads},

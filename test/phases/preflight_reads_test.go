@@ -1,0 +1,31 @@
+package phases
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/rest"
+)
+
+func TestPreflightReadsNoMoreThanItNeeds(t *testing.T) {
+	w := preflightWorld(t)
+	var mu sync.Mutex
+	asked := map[string][]string{}
+	config := rest.CopyConfig(shared.config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(in *http.Request) (*http.Response, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[in.URL.Path] = append(asked[in.URL.Path], in.URL.RawQuery+" "+in.Header.Get("Accept"))
+			return next.RoundTrip(in)
+		})
+	})
+	w.connect(config)
+	w.Expect(w.blockers()).To(BeEmpty())
+	w.Expect(w.run.Status.Plan.Nodes).To(Equal(int32(2)))
+	w.Expect(asked["/api/v1/nodes"]).To(HaveExactElements(ContainSubstring("as=PartialObjectMetadataList")), "of nodes only the labels")
+	w.Expect(asked["/apis/karpenter.sh/v1/nodeclaims"]).To(HaveExactElements(ContainSubstring("limit=1 ")), "whether they can be read")
+	w.Expect(asked).NotTo(HaveKey("/api/v1/pods"), "pods of Karpenter's namespace only")
+}
