@@ -6,7 +6,8 @@ import (
 
 // KarpenterUpgrade moves a cluster's Karpenter, and the nodes it owns, to a newer version.
 //
-// One object is one run. Its target is frozen once the run has begun; a later upgrade is a new object.
+// One object is one run. Its target is frozen once the run has begun, which is when it leaves Preflight for its first change
+// (status.startedAt); a later upgrade is a new object.
 // At most one run is active in a cluster: a second one waits and says for which.
 //
 // +kubebuilder:object:root=true
@@ -21,6 +22,11 @@ import (
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 52",message="metadata.name must be at most 52 characters: names of the run's own objects are made from it"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.startedAt) || self.spec.target == oldSelf.spec.target",message="spec.target is frozen once the run has begun: delete this object (or set spec.mode: Rollback) and create another one for another target"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.startedAt) || (has(self.spec.source) == has(oldSelf.spec.source) && (!has(self.spec.source) || self.spec.source == oldSelf.spec.source))",message="spec.source is frozen once the run has begun"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.startedAt) || self.spec.strategy == oldSelf.spec.strategy",message="spec.strategy is frozen once the run has begun"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.startedAt) || (has(self.spec.nodePools) == has(oldSelf.spec.nodePools) && (!has(self.spec.nodePools) || self.spec.nodePools == oldSelf.spec.nodePools))",message="spec.nodePools is frozen once the run has begun"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.startedAt) || self.spec.mode != 'Plan'",message="spec.mode cannot go back to Plan once the run has begun: use Pause, Abort or Rollback"
 type KarpenterUpgrade struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

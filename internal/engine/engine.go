@@ -76,6 +76,7 @@ func (e *Engine) ensureSteps(run *v1alpha1.KarpenterUpgrade) {
 
 func (e *Engine) plan(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Result {
 	step := run.Step(e.phases[0].Name())
+	restart(step)
 	if wait := e.untilRetry(step); wait > 0 {
 		return again(wait)
 	}
@@ -91,6 +92,31 @@ func (e *Engine) plan(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Resul
 		return again(Backoff(step.Attempts))
 	default:
 		return again(max(out.After, blockedInterval))
+	}
+}
+
+// begin begins a phase. The first change of all is preceded by a Preflight of the spec as it is now: it may have been changed
+// since, for it is frozen only from here on.
+func (e *Engine) begin(run *v1alpha1.KarpenterUpgrade, step *v1alpha1.Step, first bool) {
+	if !first && run.Status.StartedAt == nil && run.Status.ObservedGeneration != run.Generation {
+		restart(run.Step(e.phases[0].Name()))
+		run.Status.Phase = v1alpha1.RunPhase(e.phases[0].Name())
+		run.Status.Message = "the spec has changed since the plan was made: it is made again"
+		return
+	}
+	step.State, step.StartedAt = v1alpha1.StepRunning, ptr.To(e.now())
+	step.Reason, step.Message = "Started", "started"
+	if !first && run.Status.StartedAt == nil {
+		run.Status.StartedAt = ptr.To(e.now())
+	}
+	run.Status.Message = fmt.Sprintf("%s began", step.Phase)
+}
+
+// restart lets the first phase begin anew: until a run has begun its spec may be changed, and a plan holds for the spec that it
+// was made of.
+func restart(step *v1alpha1.Step) {
+	if step.State == v1alpha1.StepDone || step.State == v1alpha1.StepRunning {
+		step.State, step.StartedAt, step.EndedAt = v1alpha1.StepPending, nil, nil
 	}
 }
 
@@ -111,12 +137,7 @@ func (e *Engine) forward(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Re
 	}
 	run.Status.Phase = v1alpha1.RunPhase(phase.Name())
 	if step.State == v1alpha1.StepPending {
-		step.State, step.StartedAt = v1alpha1.StepRunning, ptr.To(e.now())
-		step.Reason, step.Message = "Started", "started"
-		if !first && run.Status.StartedAt == nil {
-			run.Status.StartedAt = ptr.To(e.now())
-		}
-		run.Status.Message = fmt.Sprintf("%s began", phase.Name())
+		e.begin(run, step, first)
 		return again(0)
 	}
 	if wait := e.untilRetry(step); wait > 0 {

@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -17,6 +19,38 @@ func cleanup(t *testing.T) context.Context {
 	return ctx
 }
 
+// begun lets a run leave Preflight for its first change.
+func begun(t *testing.T, u *unstructured.Unstructured) {
+	t.Helper()
+	g := NewWithT(t)
+	g.Expect(unstructured.SetNestedField(u.Object, "2026-11-20T12:00:00Z", "status", "startedAt")).To(Succeed())
+	g.Expect(api.Status().Update(t.Context(), u)).To(Succeed())
+}
+
+// Until a run has begun, all that Preflight may ask for can be changed.
+func TestWhatMayBeChangedBeforeARunHasBegun(t *testing.T) {
+	for name, to := range map[string]string{
+		"target":      `{target: {version: 1.14.1}, mode: Run}`,
+		"values":      `{target: {version: 1.13.1, values: {replicas: 3}}, mode: Run}`,
+		"source":      `{target: {version: 1.13.1}, mode: Run, source: {namespace: a, release: b}}`,
+		"suffix":      `{target: {version: 1.13.1}, mode: Run, nodePools: {suffix: -green}}`,
+		"only a plan": `{target: {version: 1.13.1}, mode: Plan}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			u := object(t, "frozen", `{target: {version: 1.13.1}, mode: Run}`)
+			g.Expect(api.Create(t.Context(), u)).To(Succeed())
+			t.Cleanup(func() { g.Expect(api.Delete(cleanup(t), u)).To(Succeed()) })
+			g.Expect(unstructured.SetNestedField(u.Object, "blocked", "status", "message")).To(Succeed())
+			g.Expect(api.Status().Update(t.Context(), u)).To(Succeed())
+
+			changed := object(t, "frozen", to)
+			changed.SetResourceVersion(u.GetResourceVersion())
+			g.Expect(api.Update(t.Context(), changed, client.FieldValidation("Strict"))).To(Succeed())
+		})
+	}
+}
+
 // Once a run has begun, what its plan was made of cannot be changed under it.
 func TestWhatIsFrozenWhileARunGoesOn(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -24,7 +58,6 @@ func TestWhatIsFrozenWhileARunGoesOn(t *testing.T) {
 		says     string // empty: allowed
 	}{
 		"target of a plan":             {`{target: {version: 1.13.1}}`, `{target: {version: 1.14.1}}`, ""},
-		"target and go":                {`{target: {version: 1.13.1}}`, `{target: {version: 1.14.1}, mode: Run}`, ""},
 		"target of a run":              {`{target: {version: 1.13.1}, mode: Run}`, `{target: {version: 1.14.1}, mode: Run}`, "spec.target is frozen"},
 		"chart of a run":               {`{target: {version: 1.14.1}, mode: Run}`, `{target: {version: 1.14.1, chart: {repository: "oci://mirror/karpenter"}}, mode: Run}`, "spec.target is frozen"},
 		"values of a run":              {`{target: {version: 1.14.1, values: {replicas: 2}}, mode: Run}`, `{target: {version: 1.14.1, values: {replicas: 3}}, mode: Run}`, "spec.target is frozen"},
@@ -48,6 +81,9 @@ func TestWhatIsFrozenWhileARunGoesOn(t *testing.T) {
 			u := object(t, "frozen", tc.from)
 			g.Expect(api.Create(t.Context(), u)).To(Succeed())
 			t.Cleanup(func() { g.Expect(api.Delete(cleanup(t), u)).To(Succeed()) })
+			if !strings.HasSuffix(name, "of a plan") {
+				begun(t, u)
+			}
 
 			changed := object(t, "frozen", tc.to)
 			changed.SetResourceVersion(u.GetResourceVersion())
