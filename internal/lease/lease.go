@@ -34,6 +34,16 @@ func Valid(l *coordinationv1.Lease, now time.Time) bool {
 	return now.Before(l.Spec.RenewTime.Add(duration))
 }
 
+// silence is how long a holder that lives does not let pass without renewing: controller-runtime's managers, and so Karpenter's,
+// renew every 2 seconds (RetryPeriod); one renewal may be missed, and clocks differ a little.
+const silence = 5 * time.Second
+
+// Silent says that the holder has not renewed the Lease for longer than one that lives would let pass. That its pod is gone
+// does not say so: the process of a pod that was force-deleted, or whose Node was deleted, may live on, and lead.
+func Silent(l *coordinationv1.Lease, now time.Time) bool {
+	return l.Spec.RenewTime == nil || now.Sub(l.Spec.RenewTime.Time) > silence
+}
+
 // Get reads the Lease of a namespace.
 func Get(ctx context.Context, r client.Reader, namespace string) (*coordinationv1.Lease, error) {
 	l := &coordinationv1.Lease{}
@@ -45,7 +55,7 @@ func Get(ctx context.Context, r client.Reader, namespace string) (*coordinationv
 
 // Vacate takes the Lease from the holder that l names, so that a standby need not wait for it to expire: Karpenter 1.14
 // leaves its Lease held when it is stopped. It fails with a conflict when the Lease has changed since l was read; the caller
-// must have seen that the holder's pod is gone.
+// must have seen that the holder's pod is gone, and that its process is, too: see Silent.
 func Vacate(ctx context.Context, c client.Client, l *coordinationv1.Lease) error {
 	update := l.DeepCopy()
 	update.Spec.HolderIdentity = ptr.To("")

@@ -42,6 +42,15 @@ func TestHolder(t *testing.T) {
 	}
 }
 
+func TestAHolderThatRenewsIsNotSilent(t *testing.T) {
+	g := NewWithT(t)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for ago, silent := range map[time.Duration]bool{-time.Second: false, 0: false, 4 * time.Second: false, 6 * time.Second: true, time.Hour: true} {
+		g.Expect(Silent(held("karpenter-5c9_0f6d2b0e", now.Add(-ago)), now)).To(Equal(silent), ago.String())
+	}
+	g.Expect(Silent(&coordinationv1.Lease{}, now)).To(BeTrue(), "it was never renewed")
+}
+
 func TestVacateDoesNotTakeALeaseThatHasMovedOn(t *testing.T) {
 	g := NewWithT(t)
 	c := fake.NewClientBuilder().WithObjects(held("blue_1", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))).Build()

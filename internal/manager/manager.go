@@ -93,7 +93,7 @@ func Run(ctx context.Context, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
-	if err := setup(mgr, config, opts); err != nil {
+	if err := setup(ctx, mgr, config, opts); err != nil {
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {
@@ -102,7 +102,7 @@ func Run(ctx context.Context, opts Options) error {
 	return nil
 }
 
-func setup(mgr ctrl.Manager, config *rest.Config, opts Options) error {
+func setup(ctx context.Context, mgr ctrl.Manager, config *rest.Config, opts Options) error {
 	live, err := client.New(config, client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
 	if err != nil {
 		return fmt.Errorf("setting up the client: %w", err)
@@ -118,6 +118,14 @@ func setup(mgr ctrl.Manager, config *rest.Config, opts Options) error {
 		Releases:  release.NewHelm(config, mgr.GetRESTMapper(), opts.RegistryCredentials, mgr.GetLogger().WithName("helm")),
 		Clock:     clock.RealClock{},
 		Namespace: opts.Namespace,
+		Endings:   phase.NewEndings(clock.RealClock{}),
+	}
+	pods, err := mgr.GetCache().GetInformer(ctx, &corev1.Pod{})
+	if err != nil {
+		return fmt.Errorf("setting up the informer of pods: %w", err)
+	}
+	if _, err := pods.AddEventHandler(kit.Endings.Handler()); err != nil {
+		return fmt.Errorf("setting up the informer of pods: %w", err)
 	}
 	eng, err := Engine(kit, dc)
 	if err != nil {

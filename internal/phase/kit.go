@@ -33,6 +33,8 @@ type Kit struct {
 	Clock    clock.PassiveClock
 	// Namespace is the operator's own.
 	Namespace string
+	// Endings makes handovers faster; nil for none.
+	Endings *Endings
 }
 
 // Kinds of Karpenter that phases write.

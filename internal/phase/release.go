@@ -122,7 +122,8 @@ func (k *Kit) Holder(ctx context.Context, namespace string, pods []corev1.Pod) (
 }
 
 // Leads says whether one of these pods holds the Lease of a namespace and has renewed it in time. When the Lease is held by
-// a pod that is gone, it is vacated, so that a standby need not wait for it to expire.
+// a pod that is gone, and whose process is known to have ended or renews it no more, it is vacated, so that a standby need not
+// wait for it to expire.
 func (k *Kit) Leads(ctx context.Context, namespace string, pods []corev1.Pod) (bool, error) {
 	l, err := lease.Get(ctx, k.Live, namespace)
 	if apierrors.IsNotFound(err) {
@@ -142,10 +143,13 @@ func (k *Kit) Leads(ctx context.Context, namespace string, pods []corev1.Pod) (b
 		return false, nil // a hostname may be spelled otherwise than its node: that it is gone cannot be told, so the Lease has to expire
 	}
 	err = k.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: holder}, &corev1.Pod{})
-	if apierrors.IsNotFound(err) {
-		return false, lease.Vacate(ctx, k.Live, l)
+	if !apierrors.IsNotFound(err) {
+		return false, err
 	}
-	return false, err
+	if !k.Endings.Has(namespace, holder) && !lease.Silent(l, k.Clock.Now()) {
+		return false, nil // its process may live on without its pod
+	}
+	return false, lease.Vacate(ctx, k.Live, l)
 }
 
 // named is the pod, of these, that the holder of a Lease names; nil when it names none.

@@ -3,6 +3,7 @@ package phases
 import (
 	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -133,8 +134,9 @@ func TestGreenLeadsUntilThePodsOfTheUpgradedReleaseAreReady(t *testing.T) {
 	w.Expect(w.step(p.Run).Message).To(Equal("pods of release karpenter/karpenter-green still there: 2"))
 	w.Expect(w.holder()).To(HavePrefix("karpenter-green-1-14-1-0_"), "it is not taken from a pod that may still lead")
 	w.killGreen()
+	w.pass(6 * time.Second)
 	w.Expect(w.step(p.Run).Message).To(Equal("waiting for a pod of release karpenter/karpenter to hold the Lease"))
-	w.Expect(w.holder()).To(BeEmpty(), "its pod is gone: nobody has to wait for it to expire")
+	w.Expect(w.holder()).To(BeEmpty(), "its pod is gone, and nobody renews it: nobody has to wait for it to expire")
 	w.Expect(w.gone(phase.Object(phase.NodePoolKind, ""), "", "general")).To(BeFalse(), "nothing is deleted while nobody leads")
 	w.play()
 	w.drive(p.Run)

@@ -191,6 +191,9 @@ func TestWhoHoldsTheLeaseAfterBlueStopped(t *testing.T) {
 			}
 			w.hold(tc.holder)
 			w.Expect(w.step(p.Run).Reason).To(Equal(tc.reason))
+			w.Expect(w.holder()).To(Equal(tc.holder), "whoever it is has just renewed it")
+			w.pass(6 * time.Second)
+			w.Expect(w.step(p.Run).Reason).To(Equal(tc.reason))
 			w.Expect(w.holder()).To(Equal(tc.becomes))
 		})
 	}
@@ -216,6 +219,37 @@ func TestALeaseIsLeftAloneWhileBluePodsStop(t *testing.T) {
 	w.kill("karpenter-1-0-8-0") // the one that leads
 	w.Expect(w.step(p.Run).Reason).To(Equal("WaitingForStop"))
 	w.Expect(w.holder()).To(Equal(held), "as long as a blue pod is there, it may take the Lease itself")
+}
+
+func TestALeaseIsLeftToAProcessThatOutlivesItsPod(t *testing.T) {
+	w, p := handoverWorld(t)
+	w.Expect(w.step(p.Run).Reason).To(Equal("StoppingBlue"))
+	held := w.holder()
+	for _, pod := range w.pods(blueRelease) {
+		w.kill(pod.Name) // by force: nobody asked the kubelet
+	}
+	for range 10 {
+		w.pass(2 * time.Second)
+		w.hold(held) // its process renews, as it did
+		w.Expect(w.step(p.Run).Reason).To(Equal("WaitingForLeader"))
+		w.Expect(w.holder()).To(Equal(held), "it leads on")
+	}
+	w.pass(6 * time.Second)
+	w.step(p.Run)
+	w.Expect(w.holder()).To(BeEmpty())
+}
+
+func TestALeaseNeedsNoWaitWhereTheProcessIsKnownToHaveEnded(t *testing.T) {
+	w, p := handoverWorld(t)
+	w.kit.Endings = phase.NewEndings(w.clock)
+	w.Expect(w.step(p.Run).Reason).To(Equal("StoppingBlue"))
+	for _, pod := range w.pods(blueRelease) {
+		w.kill(pod.Name)
+		pod.Status.Phase = corev1.PodSucceeded // what the kubelet wrote before
+		w.kit.Endings.Handler().OnDelete(&pod)
+	}
+	w.step(p.Run)
+	w.Expect(w.holder()).To(BeEmpty())
 }
 
 func TestALeaseThatIsNotRenewedMakesNoLeader(t *testing.T) {

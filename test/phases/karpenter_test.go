@@ -178,6 +178,9 @@ func (w *world) elect() {
 			holder = ptr.Deref(l.Spec.HolderIdentity, "")
 		}
 	}
+	if lease.HolderPod(l) != "" && holder == "" {
+		w.pass(time.Second) // in which nobody renews it
+	}
 	if ptr.Deref(l.Spec.HolderIdentity, "") == "" && len(candidates) > 0 {
 		holder = candidates[0].Name + "_0b5c6d7e-0000-4000-8000-000000000001"
 	}
