@@ -45,10 +45,17 @@ func TestABlueNodePoolGoesOnlyWithoutNodeClaims(t *testing.T) {
 		w.Expect(out.Kind).To(Equal(engine.KindWait))
 		w.Expect(out.Message).To(Equal("NodePool general has NodeClaim late again: kubectl delete nodeclaim late"))
 	}
+	w.pass(6 * time.Minute)
+	w.elect()
+	out := w.step(p.Run)
+	w.Expect(out).To(And(HaveField("Kind", engine.KindBlocked), HaveField("Reason", v1alpha1.ReasonCleanupBlocked)), "a person is to see it")
+	w.Expect(out.Message).To(ContainSubstring("kubectl delete nodeclaim late"))
+	w.Expect(out.After).To(BeNumerically("<=", time.Second), "it goes on at once when that is done")
 	w.Expect(w.nodePool("general").GetDeletionTimestamp()).To(BeNil())
 	w.Expect(w.hasClass("default")).To(BeTrue())
 
 	w.ok(w.api.Delete(w.ctx(), w.claimOf("late")))
+	w.run.Step(v1alpha1.PhaseCleanup).StartedAt = ptr.To(w.now())
 	w.drive(p.Run)
 	w.Expect(w.hasPool("general")).To(BeFalse())
 	w.Expect(w.hasClass("default")).To(BeFalse())
@@ -114,6 +121,8 @@ func TestAnUpgradeOfTheReleaseThatWasCutOffIsTakenUpAgain(t *testing.T) {
 	}
 	w.Expect(w.helmRelease(blueRelease).Status).To(Equal("pending-upgrade"))
 	w.pass(10 * time.Minute)
+	w.Expect(w.step(p.Run).Kind).To(Equal(engine.KindBlocked), "so long an upgrade is worth a look")
+	w.run.Step(v1alpha1.PhaseCleanup).StartedAt = ptr.To(w.now())
 	w.elect()
 	w.drive(p.Run, w.play)
 	w.Expect(w.helmRelease(blueRelease)).To(And(HaveField("Status", "deployed"), HaveField("Version", greenVersion)))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,7 +30,11 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
 )
 
-const look = 500 * time.Millisecond
+const (
+	look = 500 * time.Millisecond
+	// patience is how long Cleanup may take before what it waits for is a person's to look at: no deadline ends it.
+	patience = 5 * time.Minute
+)
 
 // Phase is the phase Cleanup.
 type Phase struct{ *phase.Kit }
@@ -50,16 +55,25 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 			return blocked(engine.FromError(err))
 		}
 		if waits != "" {
-			return engine.Wait(look, "CleaningUp", "%s", waits)
+			return p.patient(run, engine.Wait(look, "CleaningUp", "%s", waits))
 		}
 	}
-	return p.marks(ctx, run)
+	return p.patient(run, p.marks(ctx, run))
 }
 
 // blocked lets what would be a failure anywhere else wait for a person.
 func blocked(out engine.Outcome) engine.Outcome {
 	if out.Kind == engine.KindFail {
 		out.Kind, out.Reason, out.After = engine.KindBlocked, v1alpha1.ReasonCleanupBlocked, time.Minute
+	}
+	return out
+}
+
+// patient lets a person see what has been waited for in vain. It is looked at as often as before.
+func (p *Phase) patient(run *v1alpha1.KarpenterUpgrade, out engine.Outcome) engine.Outcome {
+	step := run.Step(p.Name())
+	if out.Kind == engine.KindWait && step.StartedAt != nil && p.Clock.Since(step.StartedAt.Time) > patience {
+		out.Kind, out.Reason = engine.KindBlocked, v1alpha1.ReasonCleanupBlocked
 	}
 	return out
 }
@@ -169,7 +183,7 @@ func (p *Phase) nodePools(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (
 			return "", err
 		}
 		if len(claims) > 0 {
-			return fmt.Sprintf("NodePool %s has NodeClaim %s again: kubectl delete nodeclaim %s", pool.Blue, claims[0].GetName(), claims[0].GetName()), nil
+			return again(pool.Blue, &claims[0]), nil
 		}
 		gone, err := p.delete(ctx, phase.NodePoolKind, pool.Blue)
 		if err != nil || !gone {
@@ -177,6 +191,14 @@ func (p *Phase) nodePools(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (
 		}
 	}
 	return "", nil
+}
+
+// again says what to do about a NodeClaim that a blue NodePool has again.
+func again(pool string, claim *unstructured.Unstructured) string {
+	if claim.GetDeletionTimestamp() != nil {
+		return fmt.Sprintf("NodePool %[1]s has NodeClaim %[2]s again, which is being deleted: kubectl describe nodeclaim %[2]s", pool, claim.GetName())
+	}
+	return fmt.Sprintf("NodePool %[1]s has NodeClaim %[2]s again: kubectl delete nodeclaim %[2]s", pool, claim.GetName())
 }
 
 // nodeClasses deletes the blue EC2NodeClasses that no NodePool refers to any more.
