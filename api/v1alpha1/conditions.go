@@ -53,6 +53,8 @@ const (
 	ReasonVerifyBlocked = "VerifyBlocked"
 	// ReasonCleanupBlocked is the reason of a run whose Cleanup waits for a person: there is no way back from it.
 	ReasonCleanupBlocked = "CleanupBlocked"
+	// ReasonInterference is the reason of a run that waits because somebody undoes what it keeps up.
+	ReasonInterference = "Interference"
 	// ReasonUndoFailed is the reason of a run that cannot take a phase back, and keeps trying.
 	ReasonUndoFailed = "UndoFailed"
 	// ReasonEnded is the reason of a run that has ended.

@@ -180,15 +180,24 @@ func (e *Engine) next(run *v1alpha1.KarpenterUpgrade) (phase Phase, step *v1alph
 func (e *Engine) keepAndRun(ctx context.Context, run *v1alpha1.KarpenterUpgrade, phase Phase) Outcome {
 	if phase.Name() != run.RollbackFloor() {
 		if err := e.keep(ctx, run); err != nil {
-			return FromError(err)
+			return notKept(err)
 		}
 	}
 	return phase.Run(ctx, run)
 }
 
+// notKept is what an error of a Keeper comes to. None fails the phase that the run is in: it is not what went wrong.
+func notKept(err error) Outcome {
+	out := FromError(err)
+	if out.Kind == KindFail {
+		return Blocked(v1alpha1.ReasonInterference, "%s", out.Message)
+	}
+	return out
+}
+
 func (e *Engine) keepAndUndo(ctx context.Context, run *v1alpha1.KarpenterUpgrade, phase Phase) Outcome {
 	if err := e.keep(ctx, run); err != nil {
-		return FromError(err)
+		return notKept(err)
 	}
 	return phase.Undo(ctx, run)
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 )
 
 // failed is a run whose Install has failed, and which waits for a person.
@@ -99,6 +100,17 @@ func TestWaitingForAPersonDoesNotCountAgainstADeadline(t *testing.T) {
 	}
 	f.install.run = append(f.install.run, Wait(time.Second, "Waiting", "for pods"), Done("ready"))
 	f.steps(t.Context(), 200)
+	g.Expect(f.run.Status.Phase).To(Equal(v1alpha1.RunSucceeded))
+}
+
+func TestWhoeverUndoesWhatIsKeptUpIsWaitedFor(t *testing.T) {
+	g, f := NewWithT(t), newFixture(v1alpha1.ModeRun)
+	f.install.deadline = time.Minute
+	f.freeze.keepErr = fault.NewTerminal(errors.New("argocd starts blue again and again"))
+	f.steps(t.Context(), 50)
+	g.Expect(f.condition("Stalled")).To(Equal("True Interference"), f.run.Status.Message)
+	f.freeze.keepErr = nil
+	f.steps(t.Context(), 50)
 	g.Expect(f.run.Status.Phase).To(Equal(v1alpha1.RunSucceeded))
 }
 

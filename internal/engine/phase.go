@@ -20,7 +20,8 @@ type Phase interface {
 }
 
 // Keeper is a phase whose effect has to be kept up for things that appear later: it is called before every later step of the
-// run until the phase is undone or Cleanup begins.
+// run until the phase is undone or Cleanup begins. A terminal error (fault.NewTerminal) says that a person has to do something:
+// the run waits until it is gone.
 type Keeper interface {
 	Keep(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error
 }

@@ -115,6 +115,7 @@ var needsPerson = map[string]bool{
 	v1alpha1.ReasonNodesBlocked:     true,
 	v1alpha1.ReasonVerifyBlocked:    true,
 	v1alpha1.ReasonCleanupBlocked:   true,
+	v1alpha1.ReasonInterference:     true,
 	v1alpha1.ReasonUndoFailed:       true,
 }
 

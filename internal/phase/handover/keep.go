@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 )
 
@@ -59,9 +60,9 @@ func (p *Phase) stopAgain(ctx context.Context, run *v1alpha1.KarpenterUpgrade, b
 		when = p.Clock.Now()
 	}
 	if last := phase.StoppedAgain(blue); !last.IsZero() && when.Sub(last) < insistence {
-		return fmt.Errorf("deployment %[1]s/%[2]s was scaled to %[3]d by %[4]s, and again within %[5]s after the run had stopped it: "+
+		return fault.NewTerminal(fmt.Errorf("deployment %[1]s/%[2]s was scaled to %[3]d by %[4]s, and again within %[5]s after the run had stopped it: "+
 			"keep %[4]s from doing so (suspend it for the run), and then kubectl scale deployment -n %[1]s %[2]s --replicas=0",
-			blue.Namespace, blue.Name, replicas, who, insistence)
+			blue.Namespace, blue.Name, replicas, who, insistence))
 	}
 	mark := phase.StopMark(run.Name, ptr.Deref(run.Status.BlueReplicas, replicas))
 	if err := p.StopAgain(ctx, blue, mark); err != nil {
