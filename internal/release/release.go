@@ -89,7 +89,8 @@ type Spec struct {
 	Description string
 }
 
-// Client reads and writes Helm releases and reads charts. All calls end when their context does.
+// Client reads and writes Helm releases and reads charts. Helm's storage and its registry client take no context, so each of
+// their requests is bounded by 30 seconds instead; Render and Apply end with their context too.
 type Client interface {
 	// Get returns the newest revision. It fails with ErrNotFound when there is no release of the name.
 	Get(ctx context.Context, namespace, name string) (*Release, error)
