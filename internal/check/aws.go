@@ -27,10 +27,12 @@ func awsUnreadable(in Input) []Hit {
 		"what to tag cannot be read from AWS: %s", in.Snapshot.AWS.Error)
 }
 
-// selections are the fields by which an EC2NodeClass selects, and where its status says what it found.
-var selections = []struct{ terms, status, prefix, what string }{
-	{"subnetSelectorTerms", "subnets", "subnet-", "subnet"},
-	{"securityGroupSelectorTerms", "securityGroups", "sg-", "security group"},
+// selections are the fields by which an EC2NodeClass selects, where its status says what it found, and what it comes to when
+// it finds more: a node drifts when its subnet is none of those found, or when its security groups are not all of them
+// (pkg/cloudprovider/drift.go of the provider).
+var selections = []struct{ terms, status, prefix, effect string }{
+	{"subnetSelectorTerms", "subnets", "subnet-", "nodes may then start there too"},
+	{"securityGroupSelectorTerms", "securityGroups", "sg-", "new nodes then get them too, and the nodes that it has, blue ones too, drift"},
 }
 
 // tagChangesSelection finds EC2NodeClasses that select by the tag that the run adds: they would find more than before, at once.
@@ -48,8 +50,8 @@ func tagChangesSelection(in Input) []Hit {
 			}
 			out = append(out, Hit{
 				Objects: append([]string{"EC2NodeClass/" + c.GetName()}, found...),
-				Why: fmt.Sprintf("the phase Tag puts %s=%s on them, by which EC2NodeClass %s selects: it then takes each %s of them as well (%s), so its nodes, blue ones too, count as drifted and new ones get them",
-					in.Snapshot.AWS.Key, in.Snapshot.AWS.Value, c.GetName(), s.what, strings.Join(found, ", ")),
+				Why: fmt.Sprintf("the phase Tag puts %s=%s on them, by which EC2NodeClass %s selects: %s (%s)",
+					in.Snapshot.AWS.Key, in.Snapshot.AWS.Value, c.GetName(), s.effect, strings.Join(found, ", ")),
 				Fix: fmt.Sprintf("set spec.aws.discoveryTag.key to one that no EC2NodeClass selects by, leave spec.aws out, or narrow spec.%s of the EC2NodeClass, for example to ids", s.terms),
 			})
 		}
