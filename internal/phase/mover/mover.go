@@ -264,7 +264,7 @@ func (s *state) candidates() []drain.Node {
 		}
 		out = append(out, drain.Node{
 			Name: n.Name, Created: n.CreationTimestamp.Time, Rank: s.job.Rank(n.Labels[karpv1.NodePoolLabelKey]), Last: s.goesLast(n),
-			Draining: busy, Blocked: s.held(n), Leaving: n.DeletionTimestamp != nil || (busy && len(s.decisions[n.Name]) == 0),
+			Draining: busy, Blocked: s.held(n), Leaving: s.leaving(n),
 		})
 	}
 	return out

@@ -253,3 +253,13 @@ func TestMayHaveMoved(t *testing.T) {
 		t.Run(name, func(t *testing.T) { NewWithT(t).Expect(s.mayHaveMoved(tc.pod)).To(Equal(tc.want)) })
 	}
 }
+
+func TestNodesThatOnlyTerminateAreCountedApart(t *testing.T) {
+	g := NewWithT(t)
+	kept := jobPod("kept", "a")
+	kept.Annotations = map[string]string{karpv1.DoNotDisruptAnnotationKey: "true"}
+	m := moverOf(interceptor.Funcs{Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error { return nil }},
+		append(blueNodes("a", "b"), kept)...)
+	run, job := runOf()
+	g.Expect(m.Step(t.Context(), run, job).Message).To(HavePrefix("2 left to be moved, 1 being emptied, 1 empty and terminating; 1 blocked: node a"))
+}

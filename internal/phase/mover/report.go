@@ -28,7 +28,7 @@ func (s *state) outcome(started int, pending []*corev1.Pod) engine.Outcome {
 	s.run.Status.Nodes.Blocked = int32(len(blocked))
 	s.run.Status.Nodes.InProgress = s.inProgress()
 
-	line := fmt.Sprintf("%d left to be %s, %d being emptied", len(s.nodes), s.job.Doing, s.run.Status.Nodes.InProgress)
+	line := s.progress()
 	if at := slices.IndexFunc(blockers, func(b v1alpha1.Blocker) bool { return b.Node != "" }); at >= 0 {
 		b := blockers[at]
 		line += fmt.Sprintf("; %d blocked: node %s: ", len(blocked), b.Node)
@@ -49,6 +49,31 @@ func (s *state) outcome(started int, pending []*corev1.Pod) engine.Outcome {
 		reason = v1alpha1.ReasonNodesBlocked
 	}
 	return engine.Wait(look, reason, "%s", line)
+}
+
+// progress counts the nodes that are left. Those that are empty, and only wait for their instance to end, keep nobody waiting.
+func (s *state) progress() string {
+	emptying, leaving := 0, 0
+	for _, n := range s.nodes {
+		_, begun := draining(n, s.run.Name)
+		switch {
+		case s.leaving(n):
+			leaving++
+		case begun:
+			emptying++
+		}
+	}
+	line := fmt.Sprintf("%d left to be %s, %d being emptied", len(s.nodes), s.job.Doing, emptying)
+	if leaving > 0 {
+		line += fmt.Sprintf(", %d empty and terminating", leaving)
+	}
+	return line
+}
+
+// leaving says that a node has nothing on it any more that keeps it, or is going whatever is on it.
+func (s *state) leaving(n *corev1.Node) bool {
+	_, begun := draining(n, s.run.Name)
+	return n.DeletionTimestamp != nil || (begun && len(s.decisions[n.Name]) == 0)
 }
 
 // allBlocked says that of the nodes that have begun none goes on by itself.
