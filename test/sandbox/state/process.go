@@ -37,7 +37,7 @@ func Identify(pid int) (Process, error) {
 // Alive tells whether the process still runs. One that has ended but was not collected by its parent does not.
 func (p Process) Alive() bool {
 	stat, err := readStat(p.PID)
-	return err == nil && p.PID > 0 && stat.startTicks == p.StartTicks && stat.state != "Z" && stat.state != "X" && bootID() == p.BootID
+	return err == nil && p.PID > 0 && stat.startTicks == p.StartTicks && !stat.ended() && bootID() == p.BootID
 }
 
 // Kill ends the process by SIGKILL and waits until it is gone. For the first process of a process namespace that
@@ -63,7 +63,14 @@ func (p Process) Kill(ctx context.Context) error {
 
 type procStat struct {
 	state      string
+	threads    uint64
 	startTicks uint64
+}
+
+// ended says that the whole process has ended. The state is that of its first thread, which may have ended before the others;
+// and it is the last one that ends a process namespace (the kernel's find_child_reaper).
+func (s procStat) ended() bool {
+	return s.state == "X" || (s.state == "Z" && s.threads <= 1)
 }
 
 func readStat(pid int) (procStat, error) {
@@ -86,7 +93,11 @@ func parseStat(line string) (procStat, error) {
 	if err != nil {
 		return procStat{}, fmt.Errorf("unexpected process status %q: %w", line, err)
 	}
-	return procStat{state: fields[0], startTicks: ticks}, nil
+	threads, err := strconv.ParseUint(fields[17], 10, 64)
+	if err != nil {
+		return procStat{}, fmt.Errorf("unexpected process status %q: %w", line, err)
+	}
+	return procStat{state: fields[0], threads: threads, startTicks: ticks}, nil
 }
 
 func bootID() string {

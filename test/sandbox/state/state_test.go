@@ -20,12 +20,26 @@ func TestParseStatSurvivesAnyCommandName(t *testing.T) {
 			g := NewWithT(t)
 			stat, err := parseStat(line)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(stat).To(Equal(procStat{state: "S", startTicks: 4711}))
+			g.Expect(stat).To(Equal(procStat{state: "S", threads: 17, startTicks: 4711}))
 		})
 	}
 	for _, line := range []string{"", "42 (short) S 1", "42 (x) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 soon"} {
 		_, err := parseStat(line)
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("unexpected process status")), line)
+	}
+}
+
+func TestAProcessHasEndedWhenItsLastThreadHas(t *testing.T) {
+	g := NewWithT(t)
+	for line, ended := range map[string]bool{
+		"42 (sandbox) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 9 18 4711": false,
+		"42 (sandbox) Z 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 2 18 4711": false, // its first thread has ended
+		"42 (sandbox) Z 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 1 18 4711": true,
+		"42 (sandbox) X 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 0 18 4711": true,
+	} {
+		stat, err := parseStat(line)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(stat.ended()).To(Equal(ended), line)
 	}
 }
 
