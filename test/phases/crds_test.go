@@ -114,7 +114,26 @@ func (w *world) dropCRD(name string) {
 	w.t.Helper()
 	crd := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	w.ok(client.IgnoreNotFound(w.api.Delete(w.ctx(), crd)))
-	w.Eventually(func() bool { return w.gone(crd, "", name) }).WithTimeout(patience).WithPolling(glance).Should(BeTrue())
+	w.Eventually(func() bool {
+		w.nudge(name)
+		return w.gone(crd, "", name)
+	}).WithTimeout(patience).WithPolling(glance).Should(BeTrue(), "CRD %s is gone", name)
+}
+
+// nudge has the API server look again at a CRD whose deletion it gave up: on a busy machine it may find that the storage is
+// "(re)initializing", and then nothing but a change of the CRD, or its resync minutes later, makes it try once more.
+func (w *world) nudge(name string) {
+	w.t.Helper()
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	err := w.api.Get(w.ctx(), client.ObjectKey{Name: name}, crd)
+	if err == nil && slices.ContainsFunc(crd.Status.Conditions, func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
+		return c.Type == apiextensionsv1.Terminating && c.Reason == "InstanceDeletionFailed"
+	}) {
+		before := crd.DeepCopy()
+		metav1.SetMetaDataAnnotation(&crd.ObjectMeta, "test/nudged", crd.ResourceVersion)
+		err = w.api.Patch(w.ctx(), crd, client.MergeFrom(before))
+	}
+	w.ok(client.IgnoreNotFound(err))
 }
 
 func (w *world) established(name string) {
