@@ -80,13 +80,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 func (r *Reconciler) finalizer(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (wrote bool, err error) {
 	before := run.DeepCopy()
 	switch {
-	case run.Ended():
+	case run.Ended(), r.overdue(run):
 		wrote = controllerutil.RemoveFinalizer(run, v1alpha1.Finalizer)
-	case r.overdue(run):
-		if wrote = controllerutil.RemoveFinalizer(run, v1alpha1.Finalizer); wrote {
-			r.Events.Eventf(before, nil, corev1.EventTypeWarning, "MarksLeft", "Delete", "%s",
-				v1alpha1.Truncate(fmt.Sprintf("let go %s after its deletion; not all marks are taken back: %s", deletionTimeout, before.Status.Message)))
-		}
 	case run.Spec.Mode == v1alpha1.ModeRun && run.DeletionTimestamp.IsZero():
 		wrote = controllerutil.AddFinalizer(run, v1alpha1.Finalizer)
 	}
@@ -96,6 +91,10 @@ func (r *Reconciler) finalizer(ctx context.Context, run *v1alpha1.KarpenterUpgra
 	err = r.Live.Patch(ctx, run, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	if err != nil {
 		return true, fmt.Errorf("writing the finalizer of KarpenterUpgrade %s: %w", run.Name, client.IgnoreNotFound(err))
+	}
+	if !before.Ended() && r.overdue(before) {
+		r.Events.Eventf(before, nil, corev1.EventTypeWarning, "MarksLeft", "Delete", "%s",
+			v1alpha1.Truncate(fmt.Sprintf("let go %s after its deletion; not all marks are taken back: %s", deletionTimeout, before.Status.Message)))
 	}
 	return true, nil
 }
