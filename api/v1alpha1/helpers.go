@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,11 @@ func (u *KarpenterUpgrade) Ended() bool {
 	default:
 		return false
 	}
+}
+
+// GoesBack says that the run has begun to take phases back.
+func (u *KarpenterUpgrade) GoesBack() bool {
+	return slices.ContainsFunc(u.Status.Steps, func(s Step) bool { return s.State == StepUndoing || s.State == StepUndone })
 }
 
 // Active says that the run has passed Preflight and has not ended: it changes things, or will with its next step. Preflight

@@ -46,10 +46,8 @@ func Decide(run *v1alpha1.KarpenterUpgrade) Direction {
 }
 
 func goesBack(run *v1alpha1.KarpenterUpgrade) bool {
-	for _, s := range run.Status.Steps {
-		if s.State == v1alpha1.StepUndoing || s.State == v1alpha1.StepUndone {
-			return true
-		}
+	if run.GoesBack() {
+		return true
 	}
 	if !run.RollbackPossible() {
 		return false

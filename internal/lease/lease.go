@@ -11,6 +11,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -23,6 +24,19 @@ const Name = "karpenter-leader-election"
 func HolderPod(l *coordinationv1.Lease) string {
 	pod, _, _ := strings.Cut(ptr.Deref(l.Spec.HolderIdentity, ""), "_")
 	return pod
+}
+
+// Names says that a holder, as HolderPod reads it, is this pod. Karpenter calls itself by its hostname: the pod's name, or its node's
+// for a pod in the network of its node (the chart's hostNetwork).
+func Names(holder string, p *corev1.Pod) bool {
+	switch {
+	case holder == "":
+		return false
+	case p.Spec.HostNetwork:
+		return p.Spec.NodeName == holder || strings.HasPrefix(p.Spec.NodeName, holder+".")
+	default:
+		return p.Name == holder
+	}
 }
 
 // Valid says that the Lease is held and that its holder renewed it within its duration.

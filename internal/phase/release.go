@@ -155,20 +155,11 @@ func (k *Kit) Leads(ctx context.Context, namespace string, pods []corev1.Pod) (b
 // named is the pod, of these, that the holder of a Lease names; nil when it names none.
 func named(holder string, pods []corev1.Pod) *corev1.Pod {
 	for i := range pods {
-		if holder != "" && calledItself(&pods[i], holder) {
+		if lease.Names(holder, &pods[i]) {
 			return &pods[i]
 		}
 	}
 	return nil
-}
-
-// calledItself says that a pod is the one that the holder of a Lease names. Karpenter calls itself by its hostname: the pod's
-// name, or its node's for a pod in the network of its node (the chart's hostNetwork).
-func calledItself(p *corev1.Pod, holder string) bool {
-	if !p.Spec.HostNetwork {
-		return p.Name == holder
-	}
-	return p.Spec.NodeName == holder || strings.HasPrefix(p.Spec.NodeName, holder+".")
 }
 
 // RememberReplicas writes to status how many replicas a Deployment had before the run stopped it, as the mark on it says: the

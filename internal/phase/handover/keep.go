@@ -23,7 +23,7 @@ const insistence = 5 * time.Minute
 // Blue is stopped again once. Whoever starts it again within a few minutes of that means it, or is a machine that does so for
 // ever: then the run waits, and says who it is. A run that goes back lets blue run: that is where it goes.
 func (p *Phase) Keep(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error {
-	if goesBack(run) {
+	if run.GoesBack() {
 		return nil
 	}
 	plan := run.Status.Plan
@@ -42,15 +42,6 @@ func (p *Phase) Keep(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error 
 		return fmt.Errorf("pods of release %s/%s still there: %d; nothing goes on while one of them may lead", plan.Namespace, plan.Release, len(pods))
 	}
 	return nil
-}
-
-func goesBack(run *v1alpha1.KarpenterUpgrade) bool {
-	for i := range run.Status.Steps {
-		if s := run.Status.Steps[i].State; s == v1alpha1.StepUndoing || s == v1alpha1.StepUndone {
-			return true
-		}
-	}
-	return false
 }
 
 // stopAgain stops blue once more, or says why not. It is an error in either case: until blue's pods are gone, nothing goes on.

@@ -113,7 +113,7 @@ func (m *Mover) look(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Jo
 	}
 	spec := run.Spec.Migration
 	s := &state{run: run, job: job, nodes: nodes, view: view, now: m.Clock.Now(), decisions: map[string][]drain.Decision{}}
-	s.policy = drain.Policy{Singletons: spec.Singletons, BarePods: spec.BarePods, Leaves: job.From.Has, Namespace: drain.NamespaceGate(namespaces(run), s.remaining())}
+	s.policy = drain.Policy{Singletons: spec.Singletons, BarePods: spec.BarePods, Leaves: job.From.Has}
 	s.takeTurn()
 	if spec.DoNotDisruptTimeout != nil {
 		s.policy.DoNotDisruptTimeout = &spec.DoNotDisruptTimeout.Duration
@@ -151,14 +151,16 @@ func draining(n *corev1.Node, run string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// takeTurn writes down since when it is the turn of the namespace whose turn it is.
+// takeTurn lets only the namespace move whose turn it is, and writes down since when it is its turn.
 func (s *state) takeTurn() {
 	order := namespaces(s.run)
 	if order == nil {
 		s.run.Status.NamespaceTurn = nil
 		return
 	}
-	ns := drain.NamespaceTurn(order, s.remaining())
+	remaining := s.remaining()
+	s.policy.Namespace = drain.NamespaceGate(order, remaining)
+	ns := drain.NamespaceTurn(order, remaining)
 	if t := s.run.Status.NamespaceTurn; t == nil || t.Namespace != ns {
 		s.run.Status.NamespaceTurn = &v1alpha1.NamespaceTurn{Namespace: ns, Since: metav1.NewTime(s.now).Rfc3339Copy()}
 	}

@@ -108,17 +108,14 @@ func (r *Reader) leaders(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *s
 	return nil
 }
 
-// releaseOf is the release of Karpenter whose pod calls itself so: by its hostname, which is the pod's name, or its node's for
-// a pod in the network of its node.
-func (r *Reader) releaseOf(ctx context.Context, namespace, hostname string) (string, error) {
+// releaseOf is the release of Karpenter whose pod is the holder of a Lease; empty when there is no such pod.
+func (r *Reader) releaseOf(ctx context.Context, namespace, holder string) (string, error) {
 	var pods corev1.PodList
 	if err := r.Client.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{labelName: chartName}); err != nil {
 		return "", err
 	}
 	for i := range pods.Items {
-		p := &pods.Items[i]
-		onNode := p.Spec.HostNetwork && (p.Spec.NodeName == hostname || strings.HasPrefix(p.Spec.NodeName, hostname+"."))
-		if onNode || (!p.Spec.HostNetwork && p.Name == hostname) {
+		if p := &pods.Items[i]; lease.Names(holder, p) {
 			return p.Labels[labelInstance], nil
 		}
 	}
