@@ -72,3 +72,28 @@ func (u *KarpenterUpgrade) FailedStep() *Step {
 	}
 	return nil
 }
+
+// LastHop is the hop that ends at the target; nil while there is no plan.
+func (u *KarpenterUpgrade) LastHop() *Hop {
+	if u.Status.Plan == nil || len(u.Status.Plan.Hops) == 0 {
+		return nil
+	}
+	return &u.Status.Plan.Hops[len(u.Status.Plan.Hops)-1]
+}
+
+// InPlace says that the whole way is gone in place: there is no second release.
+func (u *KarpenterUpgrade) InPlace() bool {
+	last := u.LastHop()
+	return last != nil && last.Strategy == StrategyInPlace
+}
+
+// BlueVersion is the version of the original release now, as far as the run took it.
+func (u *KarpenterUpgrade) BlueVersion() string {
+	version := u.Status.From
+	for _, h := range u.Status.Hops {
+		if h.State == StepDone {
+			version = h.Version
+		}
+	}
+	return version
+}

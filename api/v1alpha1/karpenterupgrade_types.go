@@ -25,6 +25,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.startedAt) || self.spec.target == oldSelf.spec.target",message="spec.target is frozen once the run has begun: delete this object (or set spec.mode: Rollback) and create another one for another target"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.startedAt) || (has(self.spec.source) == has(oldSelf.spec.source) && (!has(self.spec.source) || self.spec.source == oldSelf.spec.source))",message="spec.source is frozen once the run has begun"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.startedAt) || self.spec.strategy == oldSelf.spec.strategy",message="spec.strategy is frozen once the run has begun"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.startedAt) || self.spec.nodes == oldSelf.spec.nodes",message="spec.nodes is frozen once the run has begun"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.startedAt) || (has(self.spec.nodePools) == has(oldSelf.spec.nodePools) && (!has(self.spec.nodePools) || self.spec.nodePools == oldSelf.spec.nodePools))",message="spec.nodePools is frozen once the run has begun"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.startedAt) || self.spec.mode != 'Plan'",message="spec.mode cannot go back to Plan once the run has begun: use Pause, Abort or Rollback"
 type KarpenterUpgrade struct {

@@ -27,17 +27,37 @@ const (
 
 // Strategy says how the controller is replaced.
 //
-// +kubebuilder:validation:Enum=BlueGreen
+// +kubebuilder:validation:Enum=BlueGreen;InPlace
 type Strategy string
 
-// StrategyBlueGreen installs the new release beside the old one as a standby of the same Lease, hands the Lease over, and
-// moves workloads from the old (blue) NodePools to new (green) ones.
-const StrategyBlueGreen Strategy = "BlueGreen"
+const (
+	// StrategyBlueGreen installs the new release beside the old one as a standby of the same Lease, hands the Lease over, and
+	// moves workloads from the old (blue) NodePools to new (green) ones.
+	StrategyBlueGreen Strategy = "BlueGreen"
+	// StrategyInPlace upgrades the release where it is, while the nodes are frozen. The NodePools stay; what happens to their
+	// nodes afterwards is what spec.nodes says.
+	StrategyInPlace Strategy = "InPlace"
+)
+
+// NodesPolicy says what happens to the nodes.
+//
+// +kubebuilder:validation:Enum=Replace;Keep
+type NodesPolicy string
+
+const (
+	// NodesReplace moves all workloads to nodes that the new controller launched, and removes the old ones.
+	NodesReplace NodesPolicy = "Replace"
+	// NodesKeep replaces no node.
+	NodesKeep NodesPolicy = "Keep"
+)
 
 // KarpenterUpgradeSpec is what the user wants.
 //
 // +kubebuilder:validation:XValidation:rule="oldSelf.mode != 'Abort' || self.mode == 'Abort'",message="spec.mode: an aborted run cannot be continued; create a new object"
 // +kubebuilder:validation:XValidation:rule="oldSelf.mode != 'Rollback' || self.mode in ['Rollback', 'Pause', 'Abort']",message="spec.mode: a run that rolls back cannot run forward again; create a new object"
+// +kubebuilder:validation:XValidation:rule="self.nodes != 'Keep' || self.strategy == 'InPlace'",message="spec.nodes: Keep needs spec.strategy: InPlace: BlueGreen is about new nodes"
+// +kubebuilder:validation:XValidation:rule="self.strategy != 'InPlace' || !has(self.target.namespace)",message="spec.target.namespace needs spec.strategy: BlueGreen: a release cannot be upgraded in place and move"
+// +kubebuilder:validation:XValidation:rule="self.strategy != 'InPlace' || !has(self.nodePools)",message="spec.nodePools needs spec.strategy: BlueGreen: in place, the NodePools stay as they are"
 type KarpenterUpgradeSpec struct {
 	// mode says what to do with the run: Plan, Run, Pause, Abort or Rollback. Plan writes nothing but status.
 	// +optional
@@ -52,10 +72,17 @@ type KarpenterUpgradeSpec struct {
 	// +optional
 	Source *Source `json:"source,omitempty"`
 
-	// strategy says how the controller is replaced.
+	// strategy says how the controller is replaced. Versions at which the way to the target has to stop are reached in place
+	// with either; the strategy is that of the last one.
 	// +optional
 	// +kubebuilder:default=BlueGreen
 	Strategy Strategy `json:"strategy,omitempty"`
+
+	// nodes says what happens to the nodes: Replace moves all workloads to nodes that the new controller launched; Keep, which needs
+	// the strategy InPlace, replaces none.
+	// +optional
+	// +kubebuilder:default=Replace
+	Nodes NodesPolicy `json:"nodes,omitempty"`
 
 	// aws gives the run access to AWS, with the operator's own credentials. Left out, nothing in AWS is read or written
 	// and the phase Tag is skipped.
@@ -106,6 +133,20 @@ type Target struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+[.][0-9]+[.][0-9]+$')",message="spec.target.version must be a release such as 1.14.1: three numbers, without a leading v"
 	Version string `json:"version"`
+
+	// namespace to move the release to. Left out, it stays where it is.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="spec.target.namespace must be the name of a namespace, such as kube-system"
+	Namespace string `json:"namespace,omitempty"`
+
+	// stops are the releases to stop at where the way to the target has to stop, for registries that do not hold the newest patch
+	// releases. Left out, a stop is made at the newest good patch release that is known.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=32
+	Stops []string `json:"stops,omitempty"`
 
 	// chart says where the charts karpenter and karpenter-crd come from.
 	// +optional

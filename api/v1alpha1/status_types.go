@@ -85,6 +85,13 @@ type KarpenterUpgradeStatus struct {
 	// +optional
 	BlueReplicas *int32 `json:"blueReplicas,omitempty"`
 
+	// hops says how far the versions on the way are that the original release is taken through in place.
+	// +optional
+	// +listType=map
+	// +listMapKey=version
+	// +kubebuilder:validation:MaxItems=16
+	Hops []HopStatus `json:"hops,omitempty"`
+
 	// crds says which of Karpenter's CRDs the run changed, and from which version.
 	// +optional
 	// +listType=map
@@ -151,7 +158,7 @@ const (
 
 // PhaseName names a phase of the plan.
 //
-// +kubebuilder:validation:Enum=Preflight;Backup;Freeze;Tag;Install;Handover;NodePools;Canary;Migrate;Verify;Cleanup
+// +kubebuilder:validation:Enum=Preflight;Backup;Freeze;Tag;Hops;Install;Handover;NodePools;Canary;Migrate;Verify;Cleanup
 type PhaseName string
 
 // The phases, in order.
@@ -164,6 +171,9 @@ const (
 	PhaseFreeze PhaseName = "Freeze"
 	// PhaseTag puts the discovery tag on subnets and security groups that lack it.
 	PhaseTag PhaseName = "Tag"
+	// PhaseHops takes the original release, in place, through the versions at which the way to the target has to stop; with the
+	// strategy InPlace to the target too.
+	PhaseHops PhaseName = "Hops"
 	// PhaseInstall installs the CRDs and the green release, as a standby.
 	PhaseInstall PhaseName = "Install"
 	// PhaseHandover stops blue and lets green lead.
@@ -251,133 +261,6 @@ type Step struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
-}
-
-// Plan is what the run does.
-type Plan struct {
-	// hash identifies the plan: the same cluster and spec give the same hash.
-	// +required
-	Hash string `json:"hash"`
-
-	// madeAt is when the plan was made.
-	// +required
-	MadeAt metav1.Time `json:"madeAt"`
-
-	// namespace and release are those of the Helm release being upgraded.
-	// +required
-	Namespace string `json:"namespace"`
-	// +required
-	Release string `json:"release"`
-
-	// greenRelease is the name of the second release while both exist.
-	// +required
-	GreenRelease string `json:"greenRelease"`
-
-	// deployment is the name of the blue Deployment, which the greenRelease's has as its own name.
-	// +required
-	Deployment string `json:"deployment"`
-
-	// serviceAccount is what both releases run as, so that the trust of IAM holds.
-	// +required
-	ServiceAccount string `json:"serviceAccount"`
-
-	// crdRelease is the Helm release of the chart karpenter-crd, as namespace/name; empty when the CRDs belong to none.
-	// +optional
-	CRDRelease string `json:"crdRelease,omitempty"`
-
-	// clusterName is the EKS cluster that Karpenter is configured with.
-	// +optional
-	ClusterName string `json:"clusterName,omitempty"`
-
-	// hops are the versions on the way, the target last.
-	// +required
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=16
-	Hops []Hop `json:"hops"`
-
-	// pools are the NodePools to replace, in the order in which their nodes move.
-	// +optional
-	// +listType=map
-	// +listMapKey=blue
-	// +kubebuilder:validation:MaxItems=500
-	Pools []PoolPlan `json:"pools,omitempty"`
-
-	// nodeClasses are the EC2NodeClasses to copy.
-	// +optional
-	// +listType=map
-	// +listMapKey=blue
-	// +kubebuilder:validation:MaxItems=500
-	NodeClasses []NodeClassPlan `json:"nodeClasses,omitempty"`
-
-	// nodes is how many nodes there were to move when the plan was made.
-	// +optional
-	Nodes int32 `json:"nodes"`
-
-	// rollbackFloor is the phase at whose beginning going back ends to be possible.
-	// +required
-	RollbackFloor PhaseName `json:"rollbackFloor"`
-
-	// irreversible says what a rollback does not bring back.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
-	Irreversible []string `json:"irreversible,omitempty"`
-}
-
-// Hop is one version on the way.
-type Hop struct {
-	// version that the hop ends at.
-	// +required
-	Version string `json:"version"`
-
-	// strategy of the hop.
-	// +required
-	Strategy Strategy `json:"strategy"`
-
-	// chartDigest and crdChartDigest are the digests of the charts karpenter and karpenter-crd that Preflight saw; the run
-	// installs these and no others.
-	// +optional
-	ChartDigest string `json:"chartDigest,omitempty"`
-	// +optional
-	CRDChartDigest string `json:"crdChartDigest,omitempty"`
-}
-
-// PoolPlan is one NodePool to replace.
-type PoolPlan struct {
-	// blue is the NodePool that is replaced.
-	// +required
-	Blue string `json:"blue"`
-
-	// green is the NodePool that replaces it.
-	// +required
-	Green string `json:"green"`
-
-	// nodeClass is the EC2NodeClass of the green NodePool.
-	// +required
-	NodeClass string `json:"nodeClass"`
-
-	// weight of the green NodePool while both exist, higher than that of every blue one.
-	// +required
-	Weight int32 `json:"weight"`
-
-	// nodes is how many nodes the blue NodePool had when the plan was made.
-	// +optional
-	Nodes int32 `json:"nodes"`
-}
-
-// NodeClassPlan is one EC2NodeClass to copy.
-type NodeClassPlan struct {
-	// blue is the EC2NodeClass that is copied.
-	// +required
-	Blue string `json:"blue"`
-
-	// green is its copy.
-	// +required
-	Green string `json:"green"`
-
-	// canaryPool is the green NodePool whose requirements the canary of this copy takes.
-	// +optional
-	CanaryPool string `json:"canaryPool,omitempty"`
 }
 
 // NodeCounts counts the nodes to move.

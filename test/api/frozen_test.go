@@ -57,6 +57,7 @@ func TestWhatIsFrozenWhileARunGoesOn(t *testing.T) {
 		from, to string
 		says     string // empty: allowed
 	}{
+		"nodes of a run":               {`{target: {version: 1.13.1}, mode: Run, strategy: InPlace}`, `{target: {version: 1.13.1}, mode: Run, strategy: InPlace, nodes: Keep}`, "spec.nodes is frozen"},
 		"target of a plan":             {`{target: {version: 1.13.1}}`, `{target: {version: 1.14.1}}`, ""},
 		"target of a run":              {`{target: {version: 1.13.1}, mode: Run}`, `{target: {version: 1.14.1}, mode: Run}`, "spec.target is frozen"},
 		"chart of a run":               {`{target: {version: 1.14.1}, mode: Run}`, `{target: {version: 1.14.1, chart: {repository: "oci://mirror/karpenter"}}, mode: Run}`, "spec.target is frozen"},
