@@ -63,7 +63,7 @@ func Standby(base map[string]any, release, serviceAccount string, replicas int32
 }
 
 // Unknown lists the keys of values that the chart's defaults do not know, sorted: Helm ignores them without a word. What
-// stands below a default that is empty is free to choose.
+// stands below a default that is empty is free to choose, and a key under which nothing stands, as null leaves it, is none.
 func Unknown(given, defaults map[string]any) []string {
 	return unknown("", given, defaults)
 }
@@ -73,11 +73,13 @@ func unknown(prefix string, given, defaults map[string]any) []string {
 	for _, key := range slices.Sorted(maps.Keys(given)) {
 		path := prefix + key
 		def, known := defaults[key]
+		givenMap, ok := given[key].(map[string]any)
 		if !known {
-			out = append(out, path)
+			if given[key] != nil && (!ok || len(givenMap) > 0) {
+				out = append(out, path)
+			}
 			continue
 		}
-		givenMap, ok := given[key].(map[string]any)
 		defMap, defOK := def.(map[string]any)
 		if ok && defOK && len(defMap) > 0 && !freeForm[path] {
 			out = append(out, unknown(path+".", givenMap, defMap)...)

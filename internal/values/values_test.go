@@ -72,6 +72,8 @@ serviceAccount: {annotations: {anything: goes}}
 controller: {env: [{name: A}], resources: {limits: {cpu: 1}}}
 terminationGracePeriodSeconds: 30
 webhook: {enabled: true}
+emptied: {}
+unset:
 `)
 	NewWithT(t).Expect(Unknown(given, defaults)).To(Equal([]string{"settings.aws", "settings.featureGates.drift", "webhook"}))
 }
