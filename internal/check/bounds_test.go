@@ -12,6 +12,7 @@ import (
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
 
 // A finding that the API refuses would take the whole status with it, and the run would say nothing at all.
@@ -26,6 +27,7 @@ func TestWhateverIsFoundFitsIntoTheAPI(t *testing.T) {
 	s.Leaders[0].Release, s.Leaders[0].Identity = "other", long
 	s.Target.Chart = snapshot.TargetChart{Ref: long, Error: long}
 	s.Target.RenderError, s.Target.UnknownValues = long, []string{long}
+	s.Target.ValueNotes = []values.Note{{Key: long, Why: long, Fix: long, Severity: v1alpha1.SeverityWarning}}
 	s.Conversions = []snapshot.Conversion{{CRD: long, Service: long, Problem: long}}
 	s.NodePools[0] = nodePool(t, "general", `}, status: {conditions: [{type: Ready, status: "False", message: "`+long+`"}]}, spec: {weight: 100`)
 	s.ActiveRuns = []string{long}

@@ -13,6 +13,8 @@ func chartChecks() []Check {
 		{Code: "ChartUnreachable", Severity: v1alpha1.SeverityBlocker, Find: charts(chartUnreachable)},
 		{Code: "ChartDigestMismatch", Severity: v1alpha1.SeverityBlocker, Find: charts(chartDigestMismatch)},
 		{Code: "ValuesNotRendering", Severity: v1alpha1.SeverityBlocker, Find: valuesNotRendering},
+		{Code: "ValuesNeedDecision", Severity: v1alpha1.SeverityBlocker, Find: valueNotes(v1alpha1.SeverityBlocker)},
+		{Code: "ValuesDropped", Severity: v1alpha1.SeverityWarning, Find: valueNotes(v1alpha1.SeverityWarning)},
 		{Code: "ValuesUnknown", Severity: v1alpha1.SeverityWarning, Find: valuesUnknown},
 	}
 }
@@ -69,4 +71,17 @@ func valuesUnknown(in Input) []Hit {
 	}
 	return one(in.Snapshot.Target.UnknownValues, "set them to null in spec.target.values once you know what replaced them",
 		"the target's chart does not know these values of the release and ignores them without a word: %s", strings.Join(in.Snapshot.Target.UnknownValues, ", "))
+}
+
+// valueNotes finds the values of one severity that could not be carried over. Only their keys are told: a value may be a secret.
+func valueNotes(severity v1alpha1.Severity) func(Input) []Hit {
+	return func(in Input) []Hit {
+		var out []Hit
+		for _, n := range in.Snapshot.Target.ValueNotes {
+			if n.Severity == severity {
+				out = append(out, one([]string{n.Key}, n.Fix, "value %s of the release: %s", n.Key, n.Why)...)
+			}
+		}
+		return out
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
 
 func parse(t *testing.T, doc string) unstructured.Unstructured {
@@ -165,6 +166,12 @@ var wrongs = map[string]change{
 	},
 	"ValuesNotRendering": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.Target.RenderError = "settings.clusterName is required"
+	},
+	"ValuesNeedDecision": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.Target.ValueNotes = []values.Note{{Key: "settings.assumeRoleARN", Why: "why", Fix: "fix", Severity: v1alpha1.SeverityBlocker}}
+	},
+	"ValuesDropped": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.Target.ValueNotes = []values.Note{{Key: "settings.aws.tags", Why: "why", Fix: "fix", Severity: v1alpha1.SeverityWarning}}
 	},
 	"ValuesUnknown": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.Target.UnknownValues = []string{"webhook"}

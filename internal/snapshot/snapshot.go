@@ -6,6 +6,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
 
 // Snapshot is what was seen of a cluster at one time. What could not be read is missing, and named in Problems: an empty
@@ -118,6 +120,8 @@ type Target struct {
 	Values map[string]any
 	// UnknownValues are the keys among them that the target's chart does not know.
 	UnknownValues []string
+	// ValueNotes are what could not be carried over, and what the spec does not decide.
+	ValueNotes []values.Note
 	// Green are the objects of the second release, and Original those of the release to upgrade once it is at the target.
 	Green, Original []unstructured.Unstructured
 	// Rules that the target's chart grants to Karpenter.
@@ -126,7 +130,7 @@ type Target struct {
 	ElectionSettings []string
 	// CRDs of the target.
 	CRDs []apiextensionsv1.CustomResourceDefinition
-	// RenderError says why the target's chart cannot be rendered with these values.
+	// RenderError says why the target's chart cannot be rendered with these values, and tells none of them.
 	RenderError string
 }
 

@@ -94,7 +94,7 @@ func (p *Phase) upgrade(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (st
 	if err != nil {
 		return "", err
 	}
-	merged, err := live.TargetValues(current.Values, &run.Spec)
+	merged, _, err := live.TargetValues(current.Values, run, run.Status.From)
 	if err != nil {
 		return "", err
 	}

@@ -100,7 +100,7 @@ func (p *Phase) green(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (rele
 	if err != nil {
 		return release.Spec{}, err
 	}
-	merged, err := live.TargetValues(blue.Values, &run.Spec)
+	merged, _, err := live.TargetValues(blue.Values, run, run.Status.From)
 	if err != nil {
 		return release.Spec{}, fault.NewTerminal(err)
 	}

@@ -2,9 +2,11 @@ package live
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
+	"github.com/Masterminds/semver/v3"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
@@ -27,15 +29,21 @@ func (r *Reader) target(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *
 		s.Target.CRDs = crds.CRDs
 	}
 	source, refusal := plan.Source(s, &run.Spec)
-	if chart == nil || refusal != nil {
+	// A version that cannot be read is a finding of its own, and says nothing of what the values mean.
+	if chart == nil || refusal != nil || !isVersion(source.Version) {
 		return nil
 	}
 	err := r.render(ctx, run, s, source, chart)
-	s.Target.RenderError = message(err) // what is wrong with the values is a finding of its own, and nothing unread
+	s.Target.RenderError = values.Redact(message(err), s.Target.Values, chart.Values) // what is wrong with the values is a finding of its own, and nothing unread
 	if s.Target.Rules, err = grantedRules(s.Target.Green); err != nil {
 		return err
 	}
 	return r.targetElection(ctx, s, source.Namespace)
+}
+
+func isVersion(s string) bool {
+	_, err := semver.NewVersion(s)
+	return err == nil
 }
 
 func message(err error) string {
@@ -65,11 +73,11 @@ func (r *Reader) targetElection(ctx context.Context, s *snapshot.Snapshot, names
 
 // render renders the second release as it would be installed, and the original one as it would be upgraded.
 func (r *Reader) render(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot, source *snapshot.Installation, chart *release.Chart) error {
-	merged, err := TargetValues(source.Release.Values, &run.Spec)
+	merged, notes, err := TargetValues(source.Release.Values, run, source.Version)
 	if err != nil {
 		return err
 	}
-	s.Target.Values, s.Target.UnknownValues = merged, values.Unknown(merged, chart.Values)
+	s.Target.Values, s.Target.UnknownValues, s.Target.ValueNotes = merged, values.Unknown(merged, chart.Values), notes
 	original := release.Spec{Namespace: source.Namespace, Name: source.Release.Name, Chart: chart, Values: merged}
 	if s.Target.Original, err = r.rendered(ctx, original); err != nil {
 		return err
@@ -89,18 +97,37 @@ func (r *Reader) rendered(ctx context.Context, spec release.Spec) ([]unstructure
 	return objects(manifest)
 }
 
-// TargetValues are the values that the target gets: those of the release being upgraded, without its image, and the spec's
-// laid over them.
-func TargetValues(blue map[string]any, spec *v1alpha1.KarpenterUpgradeSpec) (map[string]any, error) {
-	carried := values.Carry(blue)
-	if spec.Target.Values == nil {
-		return carried, nil
-	}
-	merged, err := values.Merge(carried, spec.Target.Values.Raw)
+// TargetValues are the values that the target gets: those of the release being upgraded, which is at version from, translated,
+// without its image, and the spec's laid over them. The notes say what could not be carried over and the spec does not decide.
+func TargetValues(blue map[string]any, run *v1alpha1.KarpenterUpgrade, from string) (map[string]any, []values.Note, error) {
+	return HopValues(blue, run, from, run.Spec.Target.Version)
+}
+
+// HopValues are the values of a release on its way from a version to a later one, which need not be the target. The spec's are
+// for the target, and laid over at none before it.
+func HopValues(blue map[string]any, run *v1alpha1.KarpenterUpgrade, from, to string) (map[string]any, []values.Note, error) {
+	source, err := semver.NewVersion(from)
 	if err != nil {
-		return nil, fmt.Errorf("spec.target.values: %w", err)
+		return nil, nil, fmt.Errorf("version %q of the release: %w", from, err)
 	}
-	return merged, nil
+	target, err := semver.NewVersion(to)
+	if err != nil {
+		return nil, nil, fmt.Errorf("version %q to go to: %w", to, err)
+	}
+	carried, notes := values.Translate(blue, source, target)
+	if run.Spec.Target.Values == nil || to != run.Spec.Target.Version {
+		return carried, notes, nil
+	}
+	patch := run.Spec.Target.Values.Raw
+	merged, err := values.Merge(carried, patch)
+	if err != nil {
+		return nil, nil, fmt.Errorf("spec.target.values: %w", err)
+	}
+	decided := map[string]any{}
+	if err := json.Unmarshal(patch, &decided); err != nil {
+		return nil, nil, fmt.Errorf("spec.target.values: %w", err)
+	}
+	return merged, values.Unanswered(notes, decided), nil
 }
 
 func (r *Reader) chart(ctx context.Context, ref release.ChartRef, into *snapshot.TargetChart) *release.Chart {
