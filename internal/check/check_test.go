@@ -183,7 +183,14 @@ var wrongs = map[string]change{
 	"CRDNotEstablished": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.CRDs[0].Status.Conditions = nil
 	},
+	"StoredVersionNotServed": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.CRDs[0] = crd(s.CRDs[0].Name, "v1", "v1beta1")
+		s.CRDs[0].Spec.Versions[1].Served = false
+		s.CRDs[0].Status.StoredVersions = []string{"v1beta1", "v1"}
+		s.Target.CRDs[0] = crd(s.CRDs[0].Name, "v1", "v1beta1")
+	},
 	"StoredVersionsOutdated": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.CRDs[0] = crd(s.CRDs[0].Name, "v1", "v1beta1")
 		s.CRDs[0].Status.StoredVersions = []string{"v1beta1", "v1"}
 	},
 	"CRDSchemaNarrower": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
@@ -248,6 +255,9 @@ var wrongs = map[string]change{
 	},
 }
 
+// comesWith are findings that a wrong cannot be without.
+var comesWith = map[string][]string{"StoredVersionsOutdated": {"ServedVersionGoes"}}
+
 func TestEachWrongIsFound(t *testing.T) {
 	for code, wrong := range wrongs {
 		t.Run(code, func(t *testing.T) {
@@ -255,7 +265,7 @@ func TestEachWrongIsFound(t *testing.T) {
 			s, spec := healthy(t)
 			wrong(t, s, spec)
 			findings := run(t, s, spec)
-			g.Expect(codes(findings)).To(Equal([]string{code}))
+			g.Expect(codes(findings)).To(Equal(append([]string{code}, comesWith[code]...)))
 			g.Expect(findings[0].Objects).NotTo(BeEmpty(), "it names an object")
 			g.Expect(findings[0].Why).NotTo(BeEmpty())
 			g.Expect(findings[0].Fix).NotTo(BeEmpty())
@@ -360,4 +370,21 @@ func TestAReleaseThatElectsNoLeaderIsFoundInBothReleases(t *testing.T) {
 	g.Expect(codes(findings)).To(Equal([]string{"LeaderElectionChanged", "LeaderElectionChanged"}))
 	g.Expect(findings[0].Objects).To(ConsistOf("Deployment/karpenter/karpenter"))
 	g.Expect(findings[1].Objects).To(ContainElement("HelmRelease/karpenter/karpenter-green"))
+}
+
+func TestStoredVersionsAreNoMatterWhereARunRewritesTheObjects(t *testing.T) {
+	g := NewWithT(t)
+	s, _ := healthy(t)
+	g.Expect(migrates(&v1alpha1.Plan{Hops: []v1alpha1.Hop{{Version: "1.0.14", StoredVersion: "v1"}, {Version: "1.14.1"}}}, &s.Target.CRDs[0])).To(BeTrue())
+	g.Expect(migrates(&v1alpha1.Plan{Hops: []v1alpha1.Hop{{Version: "1.14.1"}}}, &s.Target.CRDs[0])).To(BeFalse())
+}
+
+func TestEveryVersionThatAStandbyWouldShareIsCompared(t *testing.T) {
+	g := NewWithT(t)
+	installed, target := crd("nodepools.karpenter.sh", "v1beta1", "v1"), crd("nodepools.karpenter.sh", "v1beta1", "v1")
+	g.Expect(NarrowerCRD(&installed, &target)).To(BeEmpty())
+	installed.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties = map[string]apiextensionsv1.JSONSchemaProps{"gone": {Type: "string"}}
+	g.Expect(NarrowerCRD(&installed, &target)).To(ConsistOf(HaveField("Why", ContainSubstring("loses the field gone"))))
+	installed.Spec.Versions[0].Served = false
+	g.Expect(NarrowerCRD(&installed, &target)).To(BeEmpty(), "nobody uses it")
 }

@@ -16,6 +16,7 @@ func crdChecks() []Check {
 		{Code: "CRDMissing", Severity: v1alpha1.SeverityBlocker, Find: crdMissing},
 		{Code: "CRDTerminating", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(crdTerminating)},
 		{Code: "CRDNotEstablished", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(crdNotEstablished)},
+		{Code: "StoredVersionNotServed", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(storedVersionNotServed)},
 		{Code: "StoredVersionsOutdated", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(storedVersionsOutdated)},
 		{Code: "CRDSchemaNarrower", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(crdSchemaNarrower)},
 		{Code: "CRDForeignOwner", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(crdForeignOwner)},
@@ -64,6 +65,11 @@ func object(c *apiextensionsv1.CustomResourceDefinition) []string {
 }
 
 func crdTerminating(_ Input, c, _ *apiextensionsv1.CustomResourceDefinition) []Hit {
+	return Terminating(c)
+}
+
+// Terminating says that a CRD is being deleted.
+func Terminating(c *apiextensionsv1.CustomResourceDefinition) []Hit {
 	if c.DeletionTimestamp.IsZero() {
 		return nil
 	}
@@ -80,21 +86,58 @@ func crdNotEstablished(_ Input, c, _ *apiextensionsv1.CustomResourceDefinition) 
 	return one(object(c), "kubectl describe crd "+c.Name, "the API server does not serve it")
 }
 
-func storedVersionsOutdated(_ Input, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
-	if target == nil {
+func storedVersionNotServed(_ Input, c, _ *apiextensionsv1.CustomResourceDefinition) []Hit {
+	return StoredNotServed(c)
+}
+
+// StoredNotServed says that objects may be stored in versions that a CRD does not serve. Nobody can read them as what they are,
+// so whether they can be converted shows only when it is too late.
+func StoredNotServed(c *apiextensionsv1.CustomResourceDefinition) []Hit {
+	var unserved []string
+	for _, stored := range c.Status.StoredVersions {
+		served := slices.ContainsFunc(c.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool {
+			return v.Name == stored && v.Served
+		})
+		if !served {
+			unserved = append(unserved, stored)
+		}
+	}
+	if len(unserved) == 0 {
 		return nil
 	}
+	return one(object(c), "install the chart karpenter-crd of a version that serves it, the one that runs first of all, and let the objects be rewritten; never patch status.storedVersions before",
+		"its status.storedVersions has %s, which it does not serve: objects stored so can be read by nobody", strings.Join(unserved, ", "))
+}
+
+func storedVersionsOutdated(in Input, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
+	if target == nil || migrates(in.Plan, target) {
+		return nil
+	}
+	gone := MissingStored(c, target)
+	if len(gone) == 0 {
+		return nil
+	}
+	return one(object(c), "let Karpenter 1.0.6 or later finish its stored version migration (webhook.enabled=true), until `kubectl get crd "+c.Name+" -o jsonpath={.status.storedVersions}` shows only v1; never patch the field before every object was rewritten",
+		"objects may still be stored as %s, which the target's CRD does not have: the API server refuses it", strings.Join(gone, ", "))
+}
+
+// MissingStored are the versions in which objects may be stored and that a CRD which is to take the place of the present one
+// does not have. The API server refuses such a CRD (validation of status.storedVersions).
+func MissingStored(c, target *apiextensionsv1.CustomResourceDefinition) []string {
 	var gone []string
 	for _, v := range c.Status.StoredVersions {
 		if !hasVersion(target, v) {
 			gone = append(gone, v)
 		}
 	}
-	if len(gone) == 0 {
-		return nil
-	}
-	return one(object(c), "let Karpenter 1.0.6 or later finish its stored version migration (webhook.enabled=true), until `kubectl get crd "+c.Name+" -o jsonpath={.status.storedVersions}` shows only v1; never patch the field before every object was rewritten",
-		"objects may still be stored as %s, which the target's CRD does not have: the API server refuses it", strings.Join(gone, ", "))
+	return gone
+}
+
+// migrates says that the run itself rewrites every object in a version that the target has.
+func migrates(plan *v1alpha1.Plan, target *apiextensionsv1.CustomResourceDefinition) bool {
+	return plan != nil && slices.ContainsFunc(plan.Hops, func(h v1alpha1.Hop) bool {
+		return h.StoredVersion != "" && hasVersion(target, h.StoredVersion)
+	})
 }
 
 func hasVersion(c *apiextensionsv1.CustomResourceDefinition, version string) bool {
@@ -114,7 +157,18 @@ func crdSchemaNarrower(_ Input, c, target *apiextensionsv1.CustomResourceDefinit
 	if target == nil {
 		return nil
 	}
-	narrower := Narrower(schemaOf(c, "v1"), schemaOf(target, "v1"))
+	return NarrowerCRD(c, target)
+}
+
+// NarrowerCRD says that a CRD which is to take the place of the present one refuses what the present one accepts, in a version
+// that both serve: then the controller that runs and its standby cannot share it.
+func NarrowerCRD(c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
+	var narrower []string
+	for _, v := range c.Spec.Versions {
+		if v.Served {
+			narrower = append(narrower, Narrower(schemaOf(c, v.Name), schemaOf(target, v.Name))...)
+		}
+	}
 	if len(narrower) == 0 {
 		return nil
 	}
@@ -122,27 +176,31 @@ func crdSchemaNarrower(_ Input, c, target *apiextensionsv1.CustomResourceDefinit
 		"the target's schema refuses what the present one accepts, so the running controller could not share it with the new one: %s", strings.Join(narrower, "; "))
 }
 
-// crdForeignOwner finds CRDs that would be overwritten though they are somebody else's. Helm upgrades no object but those that
-// are its release's own. Where no release has the CRDs, they are written one by one, whoever wrote them before: of a group
-// that others use as well, only one that stays as it is.
 func crdForeignOwner(in Input, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
 	if in.Plan == nil || target == nil {
 		return nil
 	}
+	return ForeignOwner(in.Plan, in.Spec.Target.Version, c, target)
+}
+
+// ForeignOwner says that a CRD would be overwritten by that of a version though it is somebody else's. Helm upgrades no object
+// but those that are its release's own. Where no release has the CRDs, they are written one by one, whoever wrote them before:
+// of a group that others use as well, only one that stays as it is.
+func ForeignOwner(plan *v1alpha1.Plan, version string, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
 	owner := c.Annotations["meta.helm.sh/release-namespace"] + "/" + c.Annotations["meta.helm.sh/release-name"]
 	switch {
-	case owner == in.Plan.CRDRelease, owner == in.Plan.Namespace+"/"+in.Plan.Release:
+	case owner == plan.CRDRelease, owner == plan.Namespace+"/"+plan.Release:
 		return nil
 	case owner != "/":
 		return one(object(c), fmt.Sprintf("upgrade it with the release %s, or hand it to the release of karpenter-crd: kubectl annotate crd %s --overwrite meta.helm.sh/release-name=… meta.helm.sh/release-namespace=…", owner, c.Name),
 			"it belongs to the Helm release %s, which is not a release of karpenter-crd", owner)
-	case in.Plan.CRDRelease != "":
-		namespace, name, _ := strings.Cut(in.Plan.CRDRelease, "/")
+	case plan.CRDRelease != "":
+		namespace, name, _ := strings.Cut(plan.CRDRelease, "/")
 		return one(object(c), fmt.Sprintf("if it is Karpenter's and nobody else's: kubectl label crd %[1]s app.kubernetes.io/managed-by=Helm && kubectl annotate crd %[1]s meta.helm.sh/release-name=%[2]s meta.helm.sh/release-namespace=%[3]s", c.Name, name, namespace),
-			"it is not the release %s's, which has a CRD of this name at %s: Helm refuses to take it over", in.Plan.CRDRelease, in.Spec.Target.Version)
+			"it is not the release %s's, which has a CRD of this name at %s: Helm refuses to take it over", plan.CRDRelease, version)
 	case !ownGroup(c) && !equality.Semantic.DeepEqual(c.Spec.Versions, target.Spec.Versions):
 		return one(object(c), "if it is Karpenter's and nobody else's, give Karpenter's CRDs a release at the version that runs: helm install karpenter-crd --take-ownership; or else ask its owner for the version of the target",
-			"other products use the group %s too, and nothing says that it is Karpenter's: the run would overwrite it with the one of %s", c.Spec.Group, in.Spec.Target.Version)
+			"other products use the group %s too, and nothing says that it is Karpenter's: the run would overwrite it with the one of %s", c.Spec.Group, version)
 	default:
 		return nil
 	}

@@ -62,12 +62,21 @@ func (k *Kit) EnsureRelease(ctx context.Context, spec release.Spec, adopt bool) 
 
 // TargetChart is a chart of the run's target, with the digest that Preflight saw.
 func (k *Kit) TargetChart(ctx context.Context, run *v1alpha1.KarpenterUpgrade, name string) (*release.Chart, error) {
-	hop := run.Status.Plan.Hops[len(run.Status.Plan.Hops)-1]
+	return k.HopChart(ctx, run, LastHop(run), name)
+}
+
+// LastHop is the hop of a plan that ends at the target.
+func LastHop(run *v1alpha1.KarpenterUpgrade) *v1alpha1.Hop {
+	return &run.Status.Plan.Hops[len(run.Status.Plan.Hops)-1]
+}
+
+// HopChart is a chart of a version on the run's way, with the digest that Preflight saw; any digest where the hop has none.
+func (k *Kit) HopChart(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, name string) (*release.Chart, error) {
 	digest := hop.ChartDigest
 	if name == release.ChartCRDs {
 		digest = hop.CRDChartDigest
 	}
-	return k.Releases.Pull(ctx, live.TargetRef(run, name, digest))
+	return k.Releases.Pull(ctx, live.ChartRef(run, hop.Version, name, digest))
 }
 
 // Deployment is the Deployment of a release of the chart karpenter; nil when there is none.

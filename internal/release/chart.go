@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/Masterminds/semver/v3"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -103,6 +104,30 @@ func (p *puller) keep(ref ChartRef, c *Chart) {
 	p.cache[ref] = c
 }
 
+// ChartVersion spells a version of Karpenter as its charts do: with a v up to 0.34, without since 0.35 (upgrade guide of the
+// provider, 0.35).
+func ChartVersion(version string) string {
+	version = strings.TrimPrefix(version, "v")
+	if v, err := semver.StrictNewVersion(version); err == nil && v.LessThan(semver.New(0, 35, 0, "", "")) {
+		return "v" + version
+	}
+	return version
+}
+
+// CRDs are the CustomResourceDefinitions in a manifest, sorted by name.
+func CRDs(manifest string) ([]apiextensionsv1.CustomResourceDefinition, error) {
+	out, err := decodeCRDs([]byte(manifest))
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(out, byName)
+	return out, nil
+}
+
+func byName(a, b apiextensionsv1.CustomResourceDefinition) int {
+	return strings.Compare(a.Name, b.Name)
+}
+
 func loadArchive(archive []byte) (*chart.Chart, error) {
 	ch, err := loader.LoadArchive(bytes.NewReader(archive))
 	if err != nil {
@@ -153,7 +178,7 @@ func chartCRDs(ch *chart.Chart) ([]apiextensionsv1.CustomResourceDefinition, err
 		}
 		out = append(out, crds...)
 	}
-	slices.SortFunc(out, func(a, b apiextensionsv1.CustomResourceDefinition) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, byName)
 	return out, nil
 }
 

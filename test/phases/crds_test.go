@@ -37,6 +37,8 @@ type crdState struct {
 var lastCRDs struct {
 	state    crdState
 	versions map[string]string
+	// mixed says that a test stored objects in several versions, or in another one than v1: then nothing of it is kept.
+	mixed bool
 }
 
 // setCRDs brings Karpenter's CRDs to a state, whatever they were.
@@ -44,6 +46,9 @@ func (w *world) setCRDs(s crdState) {
 	w.t.Helper()
 	if equality.Semantic.DeepEqual(lastCRDs.state, s) && maps.Equal(lastCRDs.versions, w.crdVersions()) {
 		return
+	}
+	if lastCRDs.mixed {
+		w.dropCRDs()
 	}
 	w.writeCRDs(s)
 	lastCRDs.state, lastCRDs.versions = s, w.crdVersions()
@@ -95,7 +100,7 @@ func (w *world) setCRD(want *apiextensionsv1.CustomResourceDefinition) {
 		if err != nil {
 			return err
 		}
-		if !slices.Equal(current.Status.StoredVersions, []string{"v1"}) && want.Name != nodeOverlayCRD && want.Name != capacityBufferCRD {
+		if !slices.Equal(current.Status.StoredVersions, []string{"v1"}) && !lastCRDs.mixed && want.Name != nodeOverlayCRD && want.Name != capacityBufferCRD {
 			current.Status.StoredVersions = []string{"v1"}
 			if err := w.api.Status().Update(w.ctx(), current); err != nil {
 				return err
@@ -108,6 +113,20 @@ func (w *world) setCRD(want *apiextensionsv1.CustomResourceDefinition) {
 		}
 		return w.api.Update(w.ctx(), update)
 	}).WithTimeout(patience).WithPolling(glance).Should(Succeed())
+}
+
+// dropCRDs removes Karpenter's CRDs with all that is stored, whether anybody converts it or not.
+func (w *world) dropCRDs() {
+	w.t.Helper()
+	for _, name := range allCRDs {
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		if w.gone(crd, "", name) {
+			continue
+		}
+		change(w, crd, func(c *apiextensionsv1.CustomResourceDefinition) { c.Spec.Conversion = nil })
+		w.dropCRD(name)
+	}
+	lastCRDs.mixed = false
 }
 
 func (w *world) dropCRD(name string) {

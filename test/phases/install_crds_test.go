@@ -85,7 +85,7 @@ func TestCRDsWhoseObjectsMayBeStoredAsV1beta1AreNotTouched(t *testing.T) {
 			w.stored(nodeClassCRD, "v1beta1", "v1")
 			before := w.crdVersions()
 			out := w.driveTo(engine.KindFail, p.Run)
-			w.Expect(out.Message).To(ContainSubstring("CustomResourceDefinition " + nodeClassCRD + ": objects are stored as v1beta1, which the target does not have"))
+			w.Expect(out.Message).To(ContainSubstring("CustomResourceDefinition " + nodeClassCRD + ": objects are stored as v1beta1, which its CRD of 1.14.1 does not have"))
 			w.Expect(w.crdVersions()).To(Equal(before))
 			w.Expect(w.hasRelease(greenRelease)).To(BeFalse())
 			if ownCRDs {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -24,6 +25,7 @@ import (
 
 // Versions of Karpenter that the tests go from and to.
 const (
+	betaVersion  = "0.36.2"
 	blueVersion  = "1.0.8"
 	greenVersion = "1.14.1"
 )
@@ -68,7 +70,7 @@ func setup(ctx context.Context, config *rest.Config) (func(), error) {
 		return nil, err
 	}
 	shared.crds = map[string]*release.Chart{}
-	for _, version := range []string{blueVersion, greenVersion} {
+	for _, version := range []string{betaVersion, blueVersion, greenVersion} {
 		if shared.crds[version], err = shared.helm.Pull(ctx, chartRef(release.ChartCRDs, version)); err != nil {
 			stop()
 			return nil, err
@@ -118,7 +120,7 @@ func packageCharts(ctx context.Context, dir string) ([]string, error) {
 		return nil, err
 	}
 	for _, m := range modules {
-		if m.Name != "karpenter-v"+blueVersion && m.Name != "karpenter-v"+greenVersion {
+		if !slices.Contains([]string{"karpenter-v" + betaVersion, "karpenter-v" + blueVersion, "karpenter-v" + greenVersion}, m.Name) {
 			continue
 		}
 		source, err := builder.ModuleDir(ctx, m)

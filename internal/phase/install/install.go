@@ -40,7 +40,7 @@ func (*Phase) Deadline(*v1alpha1.KarpenterUpgrade) time.Duration { return deadli
 // Run implements engine.Phase: the CRDs first, since the new controller does not become ready without its own; then the
 // release; and then its pods have to be Ready.
 func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	done, what, err := p.ensureCRDs(ctx, run)
+	done, what, err := p.EnsureCRDs(ctx, run, phase.LastHop(run), phase.Converter(run.Status.Plan))
 	if err != nil {
 		return engine.FromError(err)
 	}

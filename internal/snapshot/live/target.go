@@ -18,8 +18,15 @@ import (
 
 // TargetRef names a chart of a run's target.
 func TargetRef(run *v1alpha1.KarpenterUpgrade, name, digest string) release.ChartRef {
-	t := run.Spec.Target
-	return release.ChartRef{Repository: t.Chart.Repository, Name: name, Version: t.Version, Digest: digest, PlainHTTP: t.Chart.PlainHTTP}
+	return ChartRef(run, run.Spec.Target.Version, name, digest)
+}
+
+// ChartRef names a chart of a version on a run's way: it is where the target's is, spelled as that version spells itself.
+func ChartRef(run *v1alpha1.KarpenterUpgrade, version, name, digest string) release.ChartRef {
+	from := run.Spec.Target.Chart
+	return release.ChartRef{
+		Repository: from.Repository, Name: name, Version: release.ChartVersion(version), Digest: digest, PlainHTTP: from.PlainHTTP,
+	}
 }
 
 func (r *Reader) target(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {
