@@ -1,150 +1,110 @@
 package catalog
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
+	"slices"
 
 	"github.com/Masterminds/semver/v3"
-	"sigs.k8s.io/yaml"
 )
 
-//go:embed data/versions.yaml
-var embedded []byte
+//go:embed data/*.yaml
+var embedded embed.FS
 
-// Range is a range of Kubernetes minors, both ends included.
-type Range struct {
-	Min string `json:"min"`
-	Max string `json:"max"`
-}
-
-// Bad is a patch release that must not be installed.
-type Bad struct {
-	Patch uint64 `json:"patch"`
-	Why   string `json:"why"`
-}
-
-// Minor is what is known of one minor of Karpenter.
-type Minor struct {
-	// Name of the minor, such as 1.14.
-	Name string `json:"minor"`
-	// Patch is the newest patch known.
-	Patch uint64 `json:"patch"`
-	// Kubernetes minors that it supports. Below the minimum it does not work; above the maximum Karpenter logs an error and
-	// goes on (pkg/providers/version of the provider, all releases).
-	Kubernetes Range `json:"kubernetes"`
-	// Served are the API versions of karpenter.sh that its CRDs serve.
-	Served []string `json:"served"`
-	// Stored is the API version that its CRDs store.
-	Stored string `json:"stored"`
-	// Conversion is the first patch whose CRDs convert by webhook; nil for none.
-	Conversion *uint64 `json:"conversion,omitempty"`
-	// Stop says why an upgrade across this minor must stop at it; empty for none.
-	Stop string `json:"stop,omitempty"`
-	// Bad are its patches that must not be installed.
-	Bad []Bad `json:"bad,omitempty"`
-
-	version *semver.Version
-}
-
-// Latest is the newest patch release known of the minor.
-func (m Minor) Latest() *semver.Version {
-	return semver.New(m.version.Major(), m.version.Minor(), m.Patch, "", "")
-}
-
-// BadPatch says why a patch must not be installed; empty when it may.
-func (m Minor) BadPatch(patch uint64) string {
-	for _, b := range m.Bad {
-		if b.Patch == patch {
-			return b.Why
-		}
-	}
-	return ""
-}
-
-// Catalog is what is known of Karpenter's releases, oldest minor first.
+// Catalog is what is known of Karpenter's releases, oldest minor first. It does not change; With makes another one.
 type Catalog struct {
-	minors []Minor
+	rows []Row
+	// raw are the rows as they were written, by minor, for With.
+	raw map[string]map[string]any
 }
 
 // Load reads the catalogue that is built in.
 func Load() (*Catalog, error) {
-	return parse(embedded)
-}
-
-func parse(data []byte) (*Catalog, error) {
-	var doc struct {
-		Minors []Minor `json:"minors"`
-	}
-	if err := yaml.UnmarshalStrict(data, &doc); err != nil {
+	files, err := embedded.ReadDir("data")
+	if err != nil {
 		return nil, fmt.Errorf("reading the version catalogue: %w", err)
 	}
-	for i := range doc.Minors {
-		v, err := semver.NewVersion(doc.Minors[i].Name)
+	raw := map[string]map[string]any{}
+	for _, f := range files {
+		doc, err := embedded.ReadFile("data/" + f.Name())
 		if err != nil {
-			return nil, fmt.Errorf("version catalogue: minor %q: %w", doc.Minors[i].Name, err)
+			return nil, fmt.Errorf("reading the version catalogue: %w", err)
 		}
-		doc.Minors[i].version = v
-		if i > 0 && !doc.Minors[i-1].version.LessThan(v) {
-			return nil, fmt.Errorf("version catalogue: minor %q is not newer than the one before it", doc.Minors[i].Name)
+		if err := overlay(raw, doc); err != nil {
+			return nil, fmt.Errorf("version catalogue, %s: %w", f.Name(), err)
 		}
 	}
-	if len(doc.Minors) == 0 {
-		return nil, fmt.Errorf("version catalogue: it has no minors")
+	c, err := resolve(raw)
+	if err != nil {
+		return nil, fmt.Errorf("version catalogue: %w", err)
 	}
-	return &Catalog{minors: doc.Minors}, nil
+	return c, nil
+}
+
+// With is the catalogue with rows added to it, or laid over its own. The document has the form of the embedded ones: a list
+// `minors`. A row of a minor that is there already changes only the fields that it has, by the rules of a JSON merge patch (RFC
+// 7396): objects are merged, lists are replaced, null removes.
+//
+// Nothing is taken over of a document with an error. The error then is a *RowError, which names row, field and fix.
+func (c *Catalog) With(doc []byte) (*Catalog, error) {
+	raw := make(map[string]map[string]any, len(c.raw))
+	for minor, row := range c.raw {
+		raw[minor] = row
+	}
+	if err := overlay(raw, doc); err != nil {
+		return nil, err
+	}
+	return resolve(raw)
 }
 
 // Find is the row of the minor that v belongs to; false when the catalogue does not know it.
-func (c *Catalog) Find(v *semver.Version) (Minor, bool) {
-	for _, m := range c.minors {
-		if m.version.Major() == v.Major() && m.version.Minor() == v.Minor() {
-			return m, true
+func (c *Catalog) Find(v *semver.Version) (*Row, bool) {
+	for i := range c.rows {
+		if c.rows[i].version.Equal(minorOf(v)) {
+			return &c.rows[i], true
 		}
 	}
-	return Minor{}, false
+	return nil, false
 }
 
-// Minors are all rows, oldest first.
-func (c *Catalog) Minors() []Minor {
-	return c.minors
+// Rows are all rows, oldest first.
+func (c *Catalog) Rows() []Row {
+	return slices.Clone(c.rows)
+}
+
+// Oldest is the oldest row.
+func (c *Catalog) Oldest() *Row {
+	return &c.rows[0]
 }
 
 // Newest is the newest row.
-func (c *Catalog) Newest() Minor {
-	return c.minors[len(c.minors)-1]
+func (c *Catalog) Newest() *Row {
+	return &c.rows[len(c.rows)-1]
 }
 
-// Stops are the minors at which an upgrade from one version to another must stop, oldest first: those that it crosses and
-// which say so. The minors of from and to themselves are no stops.
-func (c *Catalog) Stops(from, to *semver.Version) []Minor {
-	var stops []Minor
-	for _, m := range c.minors {
-		afterFrom := m.version.Major() > from.Major() || (m.version.Major() == from.Major() && m.version.Minor() > from.Minor())
-		beforeTo := m.version.Major() < to.Major() || (m.version.Major() == to.Major() && m.version.Minor() < to.Minor())
-		if m.Stop != "" && afterFrom && beforeTo {
-			stops = append(stops, m)
+// At is what holds for a release. For one whose minor the catalogue does not know that is false, and what holds for the newest
+// release before it.
+func (c *Catalog) At(v *semver.Version) (State, bool) {
+	if row, known := c.Find(v); known {
+		return row.At(v.Patch()), true
+	}
+	row := c.Oldest()
+	for i := range c.rows {
+		if c.rows[i].version.LessThan(v) {
+			row = &c.rows[i]
 		}
 	}
-	return stops
+	return row.At(row.Patch), false
 }
 
-// KubernetesSupport compares a Kubernetes version with a range: -1 below, 0 inside, +1 above it.
-func (r Range) KubernetesSupport(kubernetes *semver.Version) (int, error) {
-	lo, err := semver.NewVersion(r.Min)
-	if err != nil {
-		return 0, fmt.Errorf("minimum Kubernetes version %q: %w", r.Min, err)
+// Entered are the rows of the minors that an upgrade from one version to another enters, oldest first: those after that of from,
+// up to and with that of to.
+func (c *Catalog) Entered(from, to *semver.Version) []*Row {
+	var out []*Row
+	for i := range c.rows {
+		if minorOf(from).LessThan(c.rows[i].version) && !c.rows[i].version.GreaterThan(to) {
+			out = append(out, &c.rows[i])
+		}
 	}
-	hi, err := semver.NewVersion(r.Max)
-	if err != nil {
-		return 0, fmt.Errorf("maximum Kubernetes version %q: %w", r.Max, err)
-	}
-	minor := semver.New(kubernetes.Major(), kubernetes.Minor(), 0, "", "")
-	switch {
-	case minor.LessThan(lo):
-		return -1, nil
-	case minor.GreaterThan(hi):
-		return 1, nil
-	default:
-		return 0, nil
-	}
+	return out
 }

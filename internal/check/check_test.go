@@ -119,6 +119,9 @@ var wrongs = map[string]change{
 	"TargetVersionBad": func(_ *testing.T, _ *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) {
 		spec.Target.Version = "1.8.4"
 	},
+	"StopInvalid": func(_ *testing.T, _ *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) {
+		spec.Target.Stops = []string{"1.3.0"}
+	},
 	"Downgrade": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.Installations[0].Version = "1.14.2"
 	},
@@ -129,7 +132,7 @@ var wrongs = map[string]change{
 		s.Installations[0].Version = ""
 	},
 	"SourceTooOld": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
-		s.Installations[0].Version = "0.37.8"
+		s.Installations[0].Version = "0.24.1"
 	},
 	"ReleasePending": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.Installations[0].Release.Status = "pending-upgrade"

@@ -8,7 +8,7 @@ import (
 // refusals are the codes with which the planner refuses: each is a check of its own, so that it has a page and can be named.
 var refusals = []string{
 	plan.CodeReleaseNotFound, plan.CodeReleaseAmbiguous, plan.CodeReleaseNotHelm,
-	plan.CodeTargetVersionInvalid, plan.CodeTargetVersionUnknown, plan.CodeTargetVersionBad,
+	plan.CodeTargetVersionInvalid, plan.CodeTargetVersionUnknown, plan.CodeTargetVersionBad, plan.CodeStopInvalid,
 	plan.CodeDowngrade, plan.CodeAlreadyAtTarget, plan.CodeSourceVersionUnknown, plan.CodeSourceTooOld,
 }
 

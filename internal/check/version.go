@@ -30,15 +30,15 @@ func kubernetes(side int) func(Input) []Hit {
 			if err != nil {
 				continue
 			}
-			minor, known := in.Catalog.Find(version)
+			state, known := in.Catalog.At(version)
 			if !known {
 				continue
 			}
-			got, err := minor.Kubernetes.KubernetesSupport(cluster)
+			got, err := state.Kubernetes.KubernetesSupport(cluster)
 			if err != nil || got != side {
 				continue
 			}
-			out = append(out, kubernetesHit(side, hop.Version, in.Snapshot.Kubernetes, minor.Kubernetes.Min, minor.Kubernetes.Max))
+			out = append(out, kubernetesHit(side, hop.Version, in.Snapshot.Kubernetes, state.Kubernetes.Min, state.Kubernetes.Max))
 		}
 		return out
 	}

@@ -28,7 +28,7 @@ func Make(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, c *catalog.
 	if refusal != nil {
 		return nil, refusal
 	}
-	hops, refusal := Hops(c, blue.Version, spec.Target.Version)
+	hops, refusal := Hops(c, Request{From: blue.Version, To: spec.Target.Version, Strategy: spec.Strategy, Stops: spec.Target.Stops})
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -48,10 +48,7 @@ func Make(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, c *catalog.
 		Pools:          planned,
 		NodeClasses:    nodeClasses(s, spec, planned),
 		RollbackFloor:  v1alpha1.PhaseCleanup,
-		Irreversible: []string{
-			fmt.Sprintf("Karpenter's CRDs stay at %s, which serves all that %s stores; older served versions do not come back", spec.Target.Version, blue.Version),
-			"nodes that were replaced are not restored: after a rollback their workloads run on new nodes of the same NodePools",
-		},
+		Irreversible:   irreversible(hops),
 	}
 	for _, pool := range planned {
 		p.Nodes += pool.Nodes
@@ -120,13 +117,17 @@ func crdRelease(s *snapshot.Snapshot) string {
 	return s.CRDReleases[0].Namespace + "/" + s.CRDReleases[0].Name
 }
 
-// hash identifies what a run does: the plan but for its time and its counts, and the parts of the spec that are frozen with it.
+// hash identifies what a run does: the plan but for its time, its counts and what it only says, and the parts of the spec that are frozen with it.
 func hash(p *v1alpha1.Plan, spec *v1alpha1.KarpenterUpgradeSpec) string {
 	timeless := p.DeepCopy()
 	timeless.Hash, timeless.MadeAt, timeless.Nodes = "", metav1.Time{}, 0
 	for i := range timeless.Pools {
 		timeless.Pools[i].Nodes = 0
 	}
+	for i := range timeless.Hops {
+		timeless.Hops[i].Changes, timeless.Hops[i].Preconditions, timeless.Hops[i].PointOfNoReturn = nil, nil, ""
+	}
+	timeless.Irreversible = nil
 	doc, err := json.Marshal(struct {
 		Plan      *v1alpha1.Plan
 		Target    v1alpha1.Target

@@ -5,7 +5,6 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
-	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
 )
 
@@ -14,6 +13,7 @@ const (
 	CodeTargetVersionInvalid = "TargetVersionInvalid"
 	CodeTargetVersionUnknown = "TargetVersionUnknown"
 	CodeTargetVersionBad     = "TargetVersionBad"
+	CodeStopInvalid          = "StopInvalid"
 	CodeDowngrade            = "Downgrade"
 	CodeAlreadyAtTarget      = "AlreadyAtTarget"
 	CodeSourceVersionUnknown = "SourceVersionUnknown"
@@ -28,40 +28,45 @@ type Refusal struct {
 	Why, Fix string
 }
 
-// oldestSource is the oldest version that BlueGreen can start from: older ones have other API versions.
-var oldestSource = semver.New(1, 0, 0, "", "")
+// oldestTarget is the oldest version that runs may end at: older ones get no patches any more.
+var oldestTarget = semver.New(1, 0, 0, "", "")
 
-const targetField = "spec.target.version"
+const (
+	targetField = "spec.target.version"
+	stopsField  = "spec.target.stops"
+	deployment  = "Deployment of Karpenter"
+)
 
-// Hops finds the way from one version to another, the target last.
-func Hops(c *catalog.Catalog, from, to string) ([]v1alpha1.Hop, *Refusal) {
-	target, refusal := parseTarget(c, to)
-	if refusal != nil {
-		return nil, refusal
+// ends are the versions that a way begins and ends at. There is a way between them.
+func ends(c *catalog.Catalog, req Request) (from, to *semver.Version, refusal *Refusal) {
+	if to, refusal = parseTarget(c, req.To); refusal != nil {
+		return nil, nil, refusal
 	}
-	source, refusal := parseSource(c, from)
-	if refusal != nil {
-		return nil, refusal
+	if from, refusal = parseSource(c, req.From); refusal != nil {
+		return nil, nil, refusal
 	}
 	switch {
-	case target.Equal(source):
-		return nil, &Refusal{CodeAlreadyAtTarget, targetField,
-			fmt.Sprintf("Karpenter is at %s already", from), "set it to a newer version, or delete this object"}
-	case target.LessThan(source):
-		return nil, &Refusal{CodeDowngrade, targetField,
-			fmt.Sprintf("%s is older than the %s that runs, and Karpenter does not support going back", to, from),
-			fmt.Sprintf("set it to a version newer than %s", from)}
+	case to.Equal(from):
+		return nil, nil, &Refusal{CodeAlreadyAtTarget, targetField,
+			fmt.Sprintf("Karpenter is at %s already", req.From), "set it to a newer version, or delete this object"}
+	case to.LessThan(from):
+		return nil, nil, &Refusal{CodeDowngrade, targetField,
+			fmt.Sprintf("%s is older than the %s that runs, and Karpenter does not support going back", req.To, req.From),
+			fmt.Sprintf("set it to a version newer than %s", req.From)}
+	case to.LessThan(oldestTarget):
+		return nil, nil, &Refusal{CodeTargetVersionUnknown, targetField,
+			fmt.Sprintf("%s is older than 1.0, the oldest release that this operator upgrades to", req.To), "set it to a release such as " + c.Newest().Latest().String()}
 	}
-	return []v1alpha1.Hop{{Version: to, Strategy: v1alpha1.StrategyBlueGreen}}, nil
+	return from, to, nil
 }
 
 func parseTarget(c *catalog.Catalog, to string) (*semver.Version, *Refusal) {
+	newest := c.Newest().Latest()
 	target, err := semver.StrictNewVersion(to)
 	if err != nil {
-		return nil, &Refusal{CodeTargetVersionInvalid, targetField, fmt.Sprintf("%q is no version", to), "set it to a release such as " + c.Newest().Latest().String()}
+		return nil, &Refusal{CodeTargetVersionInvalid, targetField, fmt.Sprintf("%q is no version", to), "set it to a release such as " + newest.String()}
 	}
-	minor, known := c.Find(target)
-	newest := c.Newest().Latest()
+	row, known := c.Find(target)
 	switch {
 	case !known && (target.Major() != newest.Major() || target.LessThan(newest)):
 		return nil, &Refusal{CodeTargetVersionUnknown, targetField,
@@ -69,33 +74,26 @@ func parseTarget(c *catalog.Catalog, to string) (*semver.Version, *Refusal) {
 	case !known:
 		return target, nil // a newer minor of the same major: the registry decides whether it exists
 	}
-	if target.LessThan(oldestSource) {
-		return nil, &Refusal{CodeTargetVersionUnknown, targetField,
-			fmt.Sprintf("%s is older than 1.0, the oldest release that this operator upgrades to", to), "set it to a release such as " + newest.String()}
-	}
-	if why := minor.BadPatch(target.Patch()); why != "" {
+	if why := row.BadPatch(target.Patch()); why != "" {
 		return nil, &Refusal{CodeTargetVersionBad, targetField,
-			fmt.Sprintf("Karpenter %s must not be used: %s", to, why), "set it to " + minor.Latest().String()}
+			fmt.Sprintf("Karpenter %s must not be used: %s", to, why), "set it to " + row.Latest().String()}
 	}
 	return target, nil
 }
 
+// parseSource takes bad releases too: they are what one wants to leave.
 func parseSource(c *catalog.Catalog, from string) (*semver.Version, *Refusal) {
 	source, err := semver.NewVersion(from)
 	if err != nil {
-		return nil, &Refusal{CodeSourceVersionUnknown, "Deployment of Karpenter",
+		return nil, &Refusal{CodeSourceVersionUnknown, deployment,
 			fmt.Sprintf("its version %q cannot be read from its label app.kubernetes.io/version or its image", from),
 			"install Karpenter from its own chart, or set the label to the version that runs"}
 	}
-	if !source.LessThan(oldestSource) {
-		return source, nil
+	oldest := c.Oldest()
+	if source.Major() == 0 && source.LessThan(semver.MustParse(oldest.Minor+".0")) {
+		return nil, &Refusal{CodeSourceTooOld, deployment,
+			fmt.Sprintf("it runs %s, and what this operator knows of Karpenter begins at %s", from, oldest.Minor),
+			fmt.Sprintf("upgrade it to %s first, as the upgrade guide of Karpenter says", oldest.Latest())}
 	}
-	stop := c.Stops(source, semver.New(1, 1, 0, "", ""))
-	next := oldestSource.String()
-	if len(stop) > 0 {
-		next = stop[0].Latest().String()
-	}
-	return nil, &Refusal{CodeSourceTooOld, "Deployment of Karpenter",
-		fmt.Sprintf("it runs %s, and BlueGreen begins at 1.0: older releases store other API versions", from),
-		fmt.Sprintf("upgrade in place to %s first, as the upgrade guide of Karpenter says", next)}
+	return source, nil
 }
