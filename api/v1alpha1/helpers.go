@@ -87,6 +87,17 @@ func (u *KarpenterUpgrade) InPlace() bool {
 	return last != nil && last.Strategy == StrategyInPlace
 }
 
+// KeepsPools says that the NodePools stay as they are: their nodes are replaced by nodes of the same NodePools, or not at all.
+func (u *KarpenterUpgrade) KeepsPools() bool { return u.Spec.Strategy == StrategyInPlace }
+
+// LeadingRelease is the release that has to lead from Handover to Cleanup.
+func (u *KarpenterUpgrade) LeadingRelease() (namespace, name string) {
+	if u.InPlace() {
+		return u.Status.Plan.Namespace, u.Status.Plan.Release
+	}
+	return u.Status.Plan.Namespace, u.Status.Plan.GreenRelease
+}
+
 // BlueVersion is the version of the original release now, as far as the run took it.
 func (u *KarpenterUpgrade) BlueVersion() string {
 	version := u.Status.From

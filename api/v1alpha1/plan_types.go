@@ -227,6 +227,11 @@ type NodeClassPlan struct {
 	// +required
 	Green string `json:"green"`
 
+	// copyOf is the EC2NodeClass that blue is split from, because NodePools that shared it differ in their kubelet settings; empty
+	// for none. Overrides of copyOf hold for blue too, unless it has its own.
+	// +optional
+	CopyOf string `json:"copyOf,omitempty"`
+
 	// canaryPool is the green NodePool whose requirements the canary of this copy takes.
 	// +optional
 	CanaryPool string `json:"canaryPool,omitempty"`

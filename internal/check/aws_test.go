@@ -27,7 +27,7 @@ func TestWhichEC2NodeClassesTheTagChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			s, spec := healthy(t)
-			s.NodeClasses[0] = parse(t, `{metadata: {name: default}, `+tc.class+`}`)
+			s.NodeClasses[0] = parse(t, `{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: default}, `+tc.class+`}`)
 			s.AWS = &snapshot.AWS{Key: "karpenter.sh/discovery", Value: "prod", Untagged: map[string]map[string]string{
 				"sg-1": nil, "sg-2": {"tier": "nodes"}, "subnet-1": {},
 			}}

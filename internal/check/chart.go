@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
@@ -21,7 +22,11 @@ func chartChecks() []Check {
 
 func charts(find func(snapshot.TargetChart) []Hit) func(Input) []Hit {
 	return func(in Input) []Hit {
-		return append(find(in.Snapshot.Target.Chart), find(in.Snapshot.Target.CRDChart)...)
+		out := append(find(in.Snapshot.Target.Chart), find(in.Snapshot.Target.CRDChart)...)
+		for _, stop := range in.Snapshot.Stops {
+			out = slices.Concat(out, find(stop.Chart), find(stop.CRDChart))
+		}
+		return out
 	}
 }
 
@@ -29,7 +34,7 @@ func chartNotFound(c snapshot.TargetChart) []Hit {
 	if !c.NotFound {
 		return nil
 	}
-	return one([]string{targetField, c.Ref}, "set spec.target.version to a release that the registry has, or spec.target.chart.repository to one that has it",
+	return one([]string{targetField, c.Ref}, "set spec.target.version (for a stop on the way: spec.target.stops) to a release that the registry has, or spec.target.chart.repository to one that has it",
 		"the registry has no %s", c.Ref)
 }
 
@@ -58,11 +63,18 @@ func chartDigestMismatch(c snapshot.TargetChart) []Hit {
 }
 
 func valuesNotRendering(in Input) []Hit {
-	if in.Snapshot.Target.RenderError == "" {
-		return nil
+	var out []Hit
+	if in.Snapshot.Target.RenderError != "" {
+		out = one([]string{"spec.target.values"}, "correct the values of the release, or override them in spec.target.values",
+			"the target's chart cannot be rendered with the values that are carried over: %s", in.Snapshot.Target.RenderError)
 	}
-	return one([]string{"spec.target.values"}, "correct the values of the release, or override them in spec.target.values",
-		"the target's chart cannot be rendered with the values that are carried over: %s", in.Snapshot.Target.RenderError)
+	for _, stop := range in.Snapshot.Stops {
+		if stop.RenderError != "" {
+			out = append(out, one([]string{stop.Chart.Ref}, "correct the values of the release",
+				"the chart of the stop %s cannot be rendered with the values that are carried over: %s", stop.Version, stop.RenderError)...)
+		}
+	}
+	return out
 }
 
 func valuesUnknown(in Input) []Hit {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/convert"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
@@ -28,7 +29,7 @@ func parse(t *testing.T, doc string) unstructured.Unstructured {
 
 func nodePool(t *testing.T, name, rest string) unstructured.Unstructured {
 	t.Helper()
-	return parse(t, fmt.Sprintf(`{metadata: {name: %s%s, template: {spec: {nodeClassRef: {group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}}}}}`, name, rest))
+	return parse(t, fmt.Sprintf(`{apiVersion: karpenter.sh/v1, kind: NodePool, metadata: {name: %s%s, template: {spec: {nodeClassRef: {group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}}}}}`, name, rest))
 }
 
 // crd is an established CRD that stores v1 and serves these versions.
@@ -60,7 +61,7 @@ func healthy(t *testing.T) (*snapshot.Snapshot, *v1alpha1.KarpenterUpgradeSpec) 
 		}},
 		CRDReleases: []snapshot.Release{{Namespace: "karpenter", Name: "karpenter-crd", Chart: "karpenter-crd"}},
 		NodePools:   []unstructured.Unstructured{nodePool(t, "general", "}, spec: {weight: 10")},
-		NodeClasses: []unstructured.Unstructured{parse(t, `{metadata: {name: default}}`)},
+		NodeClasses: []unstructured.Unstructured{parse(t, `{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: default}}`)},
 		Leaders:     []snapshot.Leader{{Namespace: "karpenter", Lease: "karpenter-leader-election", Identity: "karpenter-1_x", Release: "karpenter"}},
 	}
 	for _, name := range coreCRDs {
@@ -209,9 +210,33 @@ var wrongs = map[string]change{
 		s.CRDs[0] = crd(s.CRDs[0].Name, "v1beta1", "v1")
 	},
 	"NodeClassMissing": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) { s.NodeClasses = nil },
-	"KubeletAnnotation": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+	"AlphaSource": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.Installations[0].Version = "0.31.5"
+	},
+	"ConversionImpossible": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.Losses = []convert.Loss{{Object: "EC2NodeClass/default", Field: "spec.amiFamily", Why: "it is Ubuntu", Fix: "name images", Severity: convert.Blocker}}
+	},
+	"ConversionChanges": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.Losses = []convert.Loss{{Object: "NodePool/general", Field: "spec.template.spec.resources", Why: "v1 has none", Fix: "nothing", Severity: convert.Warning}}
+	},
+	"ConversionNote": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.Losses = []convert.Loss{{Object: "NodePool/general", Field: "spec.disruption", Why: "it moves", Fix: "nothing", Severity: convert.Info}}
+	},
+	"KubeletUndecided": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		t.Helper()
-		s.NodePools[0] = nodePool(t, "general", `, annotations: {compatibility.karpenter.sh/v1beta1-kubelet-conversion: "{}"}}, spec: {weight: 10`)
+		s.NodePools[0] = nodePool(t, "general", `, annotations: {compatibility.karpenter.sh/v1beta1-kubelet-conversion: "{"}}, spec: {weight: 10`)
+	},
+	"KeepWouldDrift": func(t *testing.T, s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) {
+		t.Helper()
+		spec.Strategy, spec.Nodes = v1alpha1.StrategyInPlace, v1alpha1.NodesKeep
+		s.NodePools[0] = nodePool(t, "general", `, annotations: {compatibility.karpenter.sh/v1beta1-kubelet-conversion: "{\"maxPods\": 58}"}}, spec: {weight: 10`)
+	},
+	"PointOfNoReturn": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.Installations[0].Version, s.Kubernetes = "0.37.8", "v1.30.0"
+	},
+	"KubeletMoves": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		t.Helper()
+		s.NodePools[0] = nodePool(t, "general", `, annotations: {compatibility.karpenter.sh/v1beta1-kubelet-conversion: "{\"maxPods\": 58}"}}, spec: {weight: 10`)
 	},
 	"WeightExhausted": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		t.Helper()
@@ -219,7 +244,7 @@ var wrongs = map[string]change{
 	},
 	"GreenNameTaken": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		t.Helper()
-		s.NodeClasses = append(s.NodeClasses, parse(t, `{metadata: {name: default-v1-14-1}}`))
+		s.NodeClasses = append(s.NodeClasses, parse(t, `{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: default-v1-14-1}}`))
 	},
 	"GreenNameTooLong": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		t.Helper()
@@ -251,7 +276,7 @@ var wrongs = map[string]change{
 	"TagChangesSelection": func(t *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		t.Helper()
 		s.AWS = &snapshot.AWS{Key: "k", Value: "v", Untagged: map[string]map[string]string{"sg-1": {}}}
-		s.NodeClasses[0] = parse(t, `{metadata: {name: default}, spec: {securityGroupSelectorTerms: [{tags: {k: v}}]}}`)
+		s.NodeClasses[0] = parse(t, `{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: default}, spec: {securityGroupSelectorTerms: [{tags: {k: v}}]}}`)
 	},
 	CodeAnotherRunActive: func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.ActiveRuns = []string{"other"}
@@ -259,7 +284,10 @@ var wrongs = map[string]change{
 }
 
 // comesWith are findings that a wrong cannot be without.
-var comesWith = map[string][]string{"StoredVersionsOutdated": {"ServedVersionGoes"}}
+var comesWith = map[string][]string{
+	"StoredVersionsOutdated": {"ServedVersionGoes"},
+	"AlphaSource":            {"KubernetesTooNew", "KubernetesTooNew", "KubernetesTooNew", "PointOfNoReturn"},
+}
 
 func TestEachWrongIsFound(t *testing.T) {
 	for code, wrong := range wrongs {

@@ -14,7 +14,6 @@ import (
 func nodePoolChecks() []Check {
 	return []Check{
 		{Code: "NodeClassMissing", Severity: v1alpha1.SeverityBlocker, Find: nodeClassMissing},
-		{Code: "KubeletAnnotation", Severity: v1alpha1.SeverityBlocker, Find: kubeletAnnotation},
 		{Code: "WeightExhausted", Severity: v1alpha1.SeverityBlocker, Find: weightExhausted},
 		{Code: "GreenNameTaken", Severity: v1alpha1.SeverityBlocker, Find: greenNameTaken},
 		{Code: "GreenNameTooLong", Severity: v1alpha1.SeverityBlocker, Find: greenNameTooLong},
@@ -52,25 +51,10 @@ func nodeClassMissing(in Input) []Hit {
 	return out
 }
 
-// annotationKubelet is where Karpenter 1.0 keeps the kubelet settings of a NodePool that was written as v1beta1. 1.0 honours it;
-// 1.1 to 1.5 refuse to start with it; 1.6 and later ignore it (pkg/operator/operator.go of the provider).
-const annotationKubelet = "compatibility.karpenter.sh/v1beta1-kubelet-conversion"
-
-func kubeletAnnotation(in Input) []Hit {
-	var objects []string
-	for i := range in.Snapshot.NodePools {
-		if _, there := in.Snapshot.NodePools[i].GetAnnotations()[annotationKubelet]; there {
-			objects = append(objects, "NodePool/"+in.Snapshot.NodePools[i].GetName())
-		}
-	}
-	if len(objects) == 0 {
-		return nil
-	}
-	return one(objects, "write the settings into spec.kubelet of the EC2NodeClass and remove the annotation (this drifts the nodes)",
-		"their kubelet settings stand in the annotation %s, which Karpenter from 1.1 on does not read: new nodes would get the defaults", annotationKubelet)
-}
-
 func weightExhausted(in Input) []Hit {
+	if in.Spec.Strategy == v1alpha1.StrategyInPlace {
+		return nil // nothing has to weigh more
+	}
 	if in.Plan == nil || len(in.Plan.Pools) == 0 {
 		return nil
 	}
@@ -94,7 +78,7 @@ func weightExhausted(in Input) []Hit {
 }
 
 func greenNameTaken(in Input) []Hit {
-	if in.Plan == nil {
+	if in.Plan == nil || in.Spec.Strategy == v1alpha1.StrategyInPlace { // then green objects are the blue ones
 		return nil
 	}
 	var objects []string

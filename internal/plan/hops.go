@@ -20,6 +20,11 @@ type Request struct {
 	Stops []string
 }
 
+// RequestOf asks for the way from a version to the target of a spec.
+func RequestOf(from string, spec *v1alpha1.KarpenterUpgradeSpec) Request {
+	return Request{From: from, To: spec.Target.Version, Strategy: spec.Strategy, Stops: spec.Target.Stops}
+}
+
 // Hops finds the shortest way from one version to another on which no stop is left out, the target last, and says of each hop what
 // it takes, what it changes and how far back it leads. It is pure: the same catalogue and request give the same hops.
 func Hops(c *catalog.Catalog, req Request) ([]v1alpha1.Hop, *Refusal) {

@@ -28,12 +28,13 @@ func Make(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, c *catalog.
 	if refusal != nil {
 		return nil, refusal
 	}
-	hops, refusal := Hops(c, Request{From: blue.Version, To: spec.Target.Version, Strategy: spec.Strategy, Stops: spec.Target.Stops})
+	hops, refusal := Hops(c, RequestOf(blue.Version, spec))
 	if refusal != nil {
 		return nil, refusal
 	}
-	hops[len(hops)-1].ChartDigest, hops[len(hops)-1].CRDChartDigest = s.Target.Chart.Digest, s.Target.CRDChart.Digest
+	pin(hops, s)
 
+	s = settled(s, blue.Version, spec.Target.Version)
 	planned := pools(s, spec)
 	p := &v1alpha1.Plan{
 		MadeAt:         metav1.NewTime(s.TakenAt),
@@ -55,6 +56,19 @@ func Make(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, c *catalog.
 	}
 	p.Hash = hash(p, spec)
 	return p, nil
+}
+
+// pin writes down the digests of the charts that were seen.
+func pin(hops []v1alpha1.Hop, s *snapshot.Snapshot) {
+	last := &hops[len(hops)-1]
+	last.ChartDigest, last.CRDChartDigest = s.Target.Chart.Digest, s.Target.CRDChart.Digest
+	for i := range hops[:len(hops)-1] {
+		for _, stop := range s.Stops {
+			if stop.Version == hops[i].Version {
+				hops[i].ChartDigest, hops[i].CRDChartDigest = stop.Chart.Digest, stop.CRDChart.Digest
+			}
+		}
+	}
 }
 
 // GreenRelease is the name of the second release. Its name contains that of the first, so that Karpenter's chart, whose

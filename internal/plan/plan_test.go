@@ -31,7 +31,7 @@ func pool(t *testing.T, doc string) unstructured.Unstructured {
 
 func nodePool(t *testing.T, name, class string, extra string) unstructured.Unstructured {
 	t.Helper()
-	return pool(t, fmt.Sprintf(`{metadata: {name: %s}, spec: {%s template: {spec: {nodeClassRef: {group: karpenter.k8s.aws, kind: EC2NodeClass, name: %s}}}}}`, name, extra, class))
+	return pool(t, fmt.Sprintf(`{apiVersion: karpenter.sh/v1, kind: NodePool, metadata: {name: %s}, spec: {%s template: {spec: {nodeClassRef: {group: karpenter.k8s.aws, kind: EC2NodeClass, name: %s}}}}}`, name, extra, class))
 }
 
 func cluster(t *testing.T) *snapshot.Snapshot {
@@ -107,7 +107,7 @@ func TestNamesOfGreenObjects(t *testing.T) {
 func TestPoolsThatAreNotReplaced(t *testing.T) {
 	g := NewWithT(t)
 	s := cluster(t)
-	auto := pool(t, `{metadata: {name: auto}, spec: {template: {spec: {nodeClassRef: {group: eks.amazonaws.com, kind: NodeClass, name: default}}}}}`)
+	auto := pool(t, `{apiVersion: karpenter.sh/v1, kind: NodePool, metadata: {name: auto}, spec: {template: {spec: {nodeClassRef: {group: eks.amazonaws.com, kind: NodeClass, name: default}}}}}`)
 	going := nodePool(t, "going", "default", "")
 	going.Object["metadata"].(map[string]any)["deletionTimestamp"] = "2026-11-20T12:00:00Z"
 	s.NodePools = append(s.NodePools, auto, going)

@@ -42,6 +42,10 @@ func pools(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) []v1alpha1
 	out := make([]v1alpha1.PoolPlan, 0, len(replaced))
 	for i := range replaced {
 		p := &replaced[i]
+		if spec.Strategy == v1alpha1.StrategyInPlace {
+			out = append(out, stays(s, p))
+			continue
+		}
 		out = append(out, v1alpha1.PoolPlan{
 			Blue:      p.GetName(),
 			Green:     greenName(p.GetName(), overrides(spec, false), Suffix(spec)),
@@ -58,6 +62,14 @@ func pools(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) []v1alpha1
 		return strings.Compare(a.Blue, b.Blue)
 	})
 	return out
+}
+
+// stays is the plan of a NodePool whose nodes are replaced by nodes of its own.
+func stays(s *snapshot.Snapshot, p *unstructured.Unstructured) v1alpha1.PoolPlan {
+	return v1alpha1.PoolPlan{
+		Blue: p.GetName(), Green: p.GetName(), NodeClass: snapshot.NodeClassName(p),
+		Weight: int32(snapshot.Weight(p)), Nodes: s.NodesOf(p.GetName()),
+	}
 }
 
 func replacedPools(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) []unstructured.Unstructured {
@@ -110,7 +122,7 @@ func nodeClasses(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, plan
 			continue
 		}
 		if !slices.ContainsFunc(out, func(c v1alpha1.NodeClassPlan) bool { return c.Blue == blue }) {
-			out = append(out, v1alpha1.NodeClassPlan{Blue: blue, Green: greenName(blue, overrides(spec, true), Suffix(spec))})
+			out = append(out, v1alpha1.NodeClassPlan{Blue: blue, Green: planned[at].NodeClass, CopyOf: s.Splits[blue]})
 		}
 	}
 	slices.SortFunc(out, func(a, b v1alpha1.NodeClassPlan) int { return strings.Compare(a.Blue, b.Blue) })

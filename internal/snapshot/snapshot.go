@@ -7,6 +7,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/convert"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
 
@@ -37,6 +38,13 @@ type Snapshot struct {
 	AWS *AWS
 	// Target is the release to upgrade to, as the registry serves it.
 	Target Target
+	// Stops are the versions on the way to the target at which the run stops, in order, as the registry serves them.
+	Stops []Stop
+	// Losses are what of NodePools and EC2NodeClasses that are served as v1beta1 only has no place in v1.
+	Losses []convert.Loss
+	// Splits are, by the name that they will have, EC2NodeClasses that the run splits from others before its last hop. Only plans know
+	// them.
+	Splits map[string]string
 	// Conversions are the webhooks that convert Karpenter's CRDs, by CRD.
 	Conversions []Conversion
 	// ActiveRuns are the names of other runs that have begun and not ended.
@@ -131,6 +139,20 @@ type Target struct {
 	// CRDs of the target.
 	CRDs []apiextensionsv1.CustomResourceDefinition
 	// RenderError says why the target's chart cannot be rendered with these values, and tells none of them.
+	RenderError string
+}
+
+// Stop is a version on the way.
+type Stop struct {
+	Version  string
+	Chart    TargetChart
+	CRDChart TargetChart
+	// Objects of the original release at that version, and the Rules that its chart grants to Karpenter.
+	Objects []unstructured.Unstructured
+	Rules   []rbacv1.PolicyRule
+	// CRDs of that version.
+	CRDs []apiextensionsv1.CustomResourceDefinition
+	// RenderError says why the chart cannot be rendered with the values that are carried over.
 	RenderError string
 }
 

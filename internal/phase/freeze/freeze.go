@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
@@ -64,7 +65,10 @@ func (p *Phase) Keep(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error 
 	if err != nil {
 		return err
 	}
-	green := phase.GreenPools(run.Status.Plan)
+	green := sets.New[string]()
+	if !run.KeepsPools() {
+		green = phase.GreenPools(run.Status.Plan)
+	}
 	var others []corev1.Node
 	for _, n := range nodes {
 		if pool := n.Labels[karpv1.NodePoolLabelKey]; !green.Has(pool) && n.Labels[v1alpha1.LabelRun] == "" {
@@ -108,7 +112,7 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 // managed are the nodes of NodePools that refer to EC2NodeClasses. Others carry the same label: EKS Auto Mode runs a Karpenter
 // of its own, with NodePools of its own kind of NodeClass, and what it does is none of the run's business.
 func (p *Phase) managed(ctx context.Context, run *v1alpha1.KarpenterUpgrade) ([]corev1.Node, error) {
-	pools, err := live.ListAll(ctx, p.Live, phase.NodePoolKind)
+	pools, err := live.ListServed(ctx, p.Live, phase.NodePoolKind)
 	if err != nil {
 		return nil, err
 	}

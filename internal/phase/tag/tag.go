@@ -14,6 +14,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
 )
 
 // maxTags is how many tags status holds.
@@ -142,7 +143,7 @@ func (p *Phase) resources(ctx context.Context, run *v1alpha1.KarpenterUpgrade, c
 func (p *Phase) nodeClassSubnets(ctx context.Context, run *v1alpha1.KarpenterUpgrade) ([]string, error) {
 	var out []string
 	for _, class := range run.Status.Plan.NodeClasses {
-		o, err := p.Get(ctx, phase.NodeClassKind, class.Blue)
+		o, err := live.GetServed(ctx, p.Live, phase.NodeClassKind, orElse(class.CopyOf, class.Blue)) // one that is split later does not exist yet
 		if err != nil {
 			return nil, err
 		}

@@ -12,7 +12,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
@@ -78,13 +77,14 @@ func (r *Reader) nodes(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *sna
 // nodeClaims looks whether NodeClaims can be read at all, which they cannot while a conversion webhook is broken. Nothing is
 // decided by them.
 func (r *Reader) nodeClaims(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, _ *snapshot.Snapshot) error {
-	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(NodeClaimKind.GroupVersion().WithKind(NodeClaimKind.Kind + "List"))
-	err := r.Client.List(ctx, list, client.Limit(1))
-	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-		return nil
+	for _, version := range versions {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(NodeClaimKind.GroupKind().WithVersion(version).GroupVersion().WithKind(NodeClaimKind.Kind + "List"))
+		if err := r.Client.List(ctx, list, client.Limit(1)); !notServed(err) {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 func (r *Reader) leaders(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {

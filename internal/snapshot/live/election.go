@@ -15,7 +15,7 @@ import (
 )
 
 // knob is a setting of Karpenter by which its releases stop electing one leader by the Lease that they share
-// (sigs.k8s.io/karpenter pkg/operator/options/options.go 1.0 to 1.14; of these, 1.0 knows the first, and takes the Lease's
+// (sigs.k8s.io/karpenter pkg/operator/options/options.go 0.32 to 1.14; of these, 1.0 knows the first, and takes the Lease's
 // namespace from SYSTEM_NAMESPACE).
 type knob struct {
 	env, flag string
@@ -27,6 +27,10 @@ var knobs = []knob{
 	{"DISABLE_LEADER_ELECTION", "disable-leader-election", func(value, _ string) bool {
 		on, err := strconv.ParseBool(value)
 		return err != nil || !on // Karpenter takes what it cannot read as its default, false
+	}},
+	{"LEADER_ELECT", "leader-elect", func(value, _ string) bool { // up to 0.37
+		on, err := strconv.ParseBool(value)
+		return err != nil || on
 	}},
 	{"LEADER_ELECTION_NAME", "leader-election-name", func(value, _ string) bool { return value == lease.Name }},
 	{"LEADER_ELECTION_NAMESPACE", "leader-election-namespace", inNamespace},

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/cloud"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/convert"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 )
@@ -40,6 +39,8 @@ type Reader struct {
 	// Cloud reaches AWS for runs that have access to it; nil to leave AWS out.
 	Cloud cloud.Factory
 	Clock clock.PassiveClock
+	// Path is the way from a version to the target of a spec; nil where only the target is read.
+	Path func(ctx context.Context, from string, spec *v1alpha1.KarpenterUpgradeSpec) ([]v1alpha1.Hop, error)
 }
 
 // Take reads a snapshot for a run. It fails only when ctx ends.
@@ -53,9 +54,9 @@ func (r *Reader) Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*sna
 		{"deployments", r.installations},
 		{"secrets", r.greenRelease},
 		{"customresourcedefinitions", r.crds},
-		{"nodepools.karpenter.sh", list(r, NodePoolKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodePools })},
+		{"nodepools.karpenter.sh", r.asV1(NodePoolKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodePools }, convert.NodePoolToV1)},
 		{"nodeclaims.karpenter.sh", r.nodeClaims},
-		{"ec2nodeclasses.karpenter.k8s.aws", list(r, NodeClassKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodeClasses })},
+		{"ec2nodeclasses.karpenter.k8s.aws", r.asV1(NodeClassKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodeClasses }, convert.EC2NodeClassToV1)},
 		{"nodes", r.nodes},
 		{"deployments and statefulsets", r.workloads},
 		{"leases", r.leaders},
@@ -63,6 +64,7 @@ func (r *Reader) Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*sna
 		{"services", r.conversions},
 		{"karpenterupgrades", r.runs},
 		{"chart", r.target},
+		{"charts of the stops", r.stops},
 		{"selfsubjectrulesreviews", r.permissions},
 	} {
 		if err := part.read(ctx, run, s); err != nil {
@@ -82,19 +84,6 @@ func (r *Reader) version(_ context.Context, _ *v1alpha1.KarpenterUpgrade, s *sna
 	}
 	s.Kubernetes = info.GitVersion
 	return nil
-}
-
-// list reads all objects of a kind, in pages. A kind that the API server does not know has none: whether its CRD should be
-// there is for the checks.
-func list(r *Reader, kind schema.GroupVersionKind, into func(*snapshot.Snapshot) *[]unstructured.Unstructured) func(context.Context, *v1alpha1.KarpenterUpgrade, *snapshot.Snapshot) error {
-	return func(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {
-		items, err := ListAll(ctx, r.Client, kind)
-		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-			return nil
-		}
-		*into(s) = items
-		return err
-	}
 }
 
 // ListAll reads all objects of a kind, in pages.

@@ -107,7 +107,11 @@ func (r *Reader) permissions(ctx context.Context, run *v1alpha1.KarpenterUpgrade
 	for _, rule := range review.Status.ResourceRules {
 		held = append(held, rbacv1.PolicyRule{Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources, ResourceNames: rule.ResourceNames})
 	}
-	_, missing := validation.Covers(held, s.Target.Rules)
+	granted := s.Target.Rules
+	for _, stop := range s.Stops {
+		granted = slices.Concat(granted, stop.Rules)
+	}
+	_, missing := validation.Covers(held, granted)
 	for _, rule := range missing {
 		s.Missing = append(s.Missing, describe(rule))
 	}
@@ -129,12 +133,15 @@ func (r *Reader) neededByHelm(s *snapshot.Snapshot, source *snapshot.Installatio
 		return nil, err
 	}
 	var out []permission
-	for _, part := range []struct {
+	type part struct {
 		objects []unstructured.Unstructured
 		verbs   []string
-	}{
-		{s.Target.Green, verbsOfRelease}, {s.Target.Original, verbsOfUpgrade}, {present, verbsOfRemoval},
-	} {
+	}
+	parts := []part{{s.Target.Green, verbsOfRelease}, {s.Target.Original, verbsOfUpgrade}, {present, verbsOfRemoval}}
+	for _, stop := range s.Stops { // what a stop has and the versions around it have not comes and goes
+		parts = append(parts, part{stop.Objects, verbsOfRelease}, part{present, verbsOfUpgrade})
+	}
+	for _, part := range parts {
 		want, err := needed(r.Client.RESTMapper(), part.objects, source.Namespace, part.verbs)
 		if err != nil {
 			return nil, err
