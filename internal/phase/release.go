@@ -60,6 +60,28 @@ func (k *Kit) EnsureRelease(ctx context.Context, spec release.Spec, adopt bool) 
 	}
 }
 
+// RollbackRelease makes a release of somebody else's what an earlier revision was, in as many calls as it takes, and says whether it
+// is: of the chart's version of then, and deployed.
+func (k *Kit) RollbackRelease(ctx context.Context, namespace, name, version string, revision int) (done bool, err error) {
+	current, err := k.Releases.Get(ctx, namespace, name)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case current.Deployed() && strings.TrimPrefix(current.Version, "v") == version:
+		return true, nil
+	case current.Pending() && k.Clock.Since(current.Modified) > cutOff:
+		return false, k.Releases.Unlock(ctx, namespace, name)
+	case current.Pending():
+		return false, nil
+	}
+	err = k.Releases.Rollback(ctx, namespace, name, revision)
+	if errors.Is(err, release.ErrNotFound) {
+		return false, fault.NewTerminal(fmt.Errorf("%w: helm upgrade --install -n %s %s at version %s by hand", err, namespace, name, version))
+	}
+	return false, err
+}
+
 // TargetChart is a chart of the run's target, with the digest that Preflight saw.
 func (k *Kit) TargetChart(ctx context.Context, run *v1alpha1.KarpenterUpgrade, name string) (*release.Chart, error) {
 	return k.HopChart(ctx, run, LastHop(run), name)

@@ -23,6 +23,9 @@ const storageDriver = "secret"
 // applyTimeout bounds what Helm does beside writing objects; it never waits for readiness.
 const applyTimeout = 2 * time.Minute
 
+// maxHistory is how many revisions of a release are kept: Helm's own default.
+const maxHistory = 10
+
 // Helm is the Client that works through Helm's SDK, with releases in Secrets.
 type Helm struct {
 	config *rest.Config
@@ -174,7 +177,7 @@ func (h *Helm) Apply(ctx context.Context, spec Spec) error {
 	case err == nil:
 		up := action.NewUpgrade(cfg)
 		up.Namespace, up.Description, up.Labels = spec.Namespace, spec.Description, spec.Labels
-		up.ResetValues, up.MaxHistory = true, 10
+		up.ResetValues, up.MaxHistory = true, maxHistory
 		up.SkipCRDs, up.DisableHooks, up.DisableOpenAPIValidation, up.Timeout = true, true, true, applyTimeout
 		_, err = up.RunWithContext(ctx, spec.Name, ch, spec.Values)
 	}
@@ -207,6 +210,24 @@ func (h *Helm) Uninstall(ctx context.Context, namespace, name string) error {
 	un.DeletionPropagation = "background"
 	if _, err := un.Run(name); err != nil {
 		return fmt.Errorf("uninstalling release %s/%s: %w", namespace, name, said.explain(err))
+	}
+	return nil
+}
+
+// Rollback implements Client.
+func (h *Helm) Rollback(_ context.Context, namespace, name string, revision int) error {
+	said := &journal{}
+	cfg, err := h.journaled(namespace, said)
+	if err != nil {
+		return err
+	}
+	if _, err := cfg.Releases.Get(name, revision); errors.Is(err, driver.ErrReleaseNotFound) {
+		return fmt.Errorf("revision %d of release %s/%s: %w", revision, namespace, name, ErrNotFound)
+	}
+	back := action.NewRollback(cfg)
+	back.Version, back.DisableHooks, back.Timeout, back.MaxHistory = revision, true, applyTimeout, maxHistory
+	if err := back.Run(name); err != nil {
+		return fmt.Errorf("rolling release %s/%s back to revision %d: %w", namespace, name, revision, said.explain(err))
 	}
 	return nil
 }

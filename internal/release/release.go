@@ -106,6 +106,9 @@ type Client interface {
 	// Uninstall removes a release and its objects, and returns when they are being deleted. A release that is not there is
 	// no error. CRDs are never removed: releases of the chart karpenter-crd are refused.
 	Uninstall(ctx context.Context, namespace, name string) error
+	// Rollback makes a release what an earlier revision of it was, chart, values and manifest, and returns when its objects are
+	// written; it needs no registry. It fails with ErrNotFound when Helm has no such revision any more. Hooks are not run.
+	Rollback(ctx context.Context, namespace, name string, revision int) error
 	// Unlock marks a pending release as failed, so that Apply can go on from it. Only its own operation may be pending:
 	// the caller knows that nobody else works on the release.
 	Unlock(ctx context.Context, namespace, name string) error
