@@ -96,7 +96,7 @@ func GreenPools(p *v1alpha1.Plan) sets.Set[string] {
 
 // KeepsBlue says that the blue NodePools and EC2NodeClasses stay after the run.
 func KeepsBlue(run *v1alpha1.KarpenterUpgrade) bool {
-	return run.Spec.NodePools != nil && run.Spec.NodePools.KeepBlue
+	return run.KeepsPools() || (run.Spec.NodePools != nil && run.Spec.NodePools.KeepBlue)
 }
 
 // Patch writes the difference between two versions of an object, and nothing when there is none.

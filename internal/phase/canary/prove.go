@@ -65,21 +65,21 @@ func (p *Phase) prove(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engin
 
 // proved writes down the nodes that prove, if it is green that leads: nodes that blue launched prove nothing.
 func (p *Phase) proved(ctx context.Context, run *v1alpha1.KarpenterUpgrade, byCanary map[string]string) engine.Outcome {
-	plan := run.Status.Plan
-	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.GreenRelease)
+	namespace, release := run.LeadingRelease()
+	pods, err := p.ControllerPods(ctx, namespace, release)
 	if err != nil {
 		return engine.FromError(err)
 	}
-	leader, err := p.Holder(ctx, plan.Namespace, pods)
+	leader, err := p.Holder(ctx, namespace, pods)
 	if err != nil {
 		return engine.FromError(err)
 	}
 	if leader == nil {
 		return engine.Wait(look, "WaitingForLeader", "pods are Ready on the canaries' nodes, but no pod of release %[1]s/%[2]s holds the Lease: kubectl get lease -n %[1]s %[3]s",
-			plan.Namespace, plan.GreenRelease, lease.Name)
+			namespace, release, lease.Name)
 	}
-	nodes := make([]string, 0, len(plan.NodeClasses))
-	for i := range plan.NodeClasses {
+	nodes := make([]string, 0, len(run.Status.Plan.NodeClasses))
+	for i := range run.Status.Plan.NodeClasses {
 		nodes = append(nodes, byCanary[name(run, i)])
 	}
 	slices.Sort(nodes)

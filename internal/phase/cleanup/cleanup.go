@@ -94,7 +94,7 @@ func (p *Phase) upgrade(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (st
 	if err != nil {
 		return "", err
 	}
-	merged, _, err := live.TargetValues(current.Values, run, run.Status.From)
+	merged, _, err := live.TargetValues(current.Values, run, run.BlueVersion())
 	if err != nil {
 		return "", err
 	}

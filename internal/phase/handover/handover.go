@@ -43,6 +43,9 @@ func (*Phase) Deadline(*v1alpha1.KarpenterUpgrade) time.Duration { return deadli
 // Run implements engine.Phase.
 func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	plan := run.Status.Plan
+	if run.InPlace() {
+		return engine.Skip("release %s/%s was upgraded in place", plan.Namespace, plan.Release)
+	}
 	blue, green, err := p.deployments(ctx, run)
 	if err != nil {
 		return engine.FromError(err)

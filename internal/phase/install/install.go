@@ -40,6 +40,9 @@ func (*Phase) Deadline(*v1alpha1.KarpenterUpgrade) time.Duration { return deadli
 // Run implements engine.Phase: the CRDs first, since the new controller does not become ready without its own; then the
 // release; and then its pods have to be Ready.
 func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	if run.InPlace() {
+		return engine.Skip("release %s/%s was upgraded in place", run.Status.Plan.Namespace, run.Status.Plan.Release)
+	}
 	done, what, err := p.EnsureCRDs(ctx, run, phase.LastHop(run), phase.Converter(run.Status.Plan))
 	if err != nil {
 		return engine.FromError(err)
@@ -100,7 +103,7 @@ func (p *Phase) green(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (rele
 	if err != nil {
 		return release.Spec{}, err
 	}
-	merged, _, err := live.TargetValues(blue.Values, run, run.Status.From)
+	merged, _, err := live.TargetValues(blue.Values, run, run.BlueVersion())
 	if err != nil {
 		return release.Spec{}, fault.NewTerminal(err)
 	}

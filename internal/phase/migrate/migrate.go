@@ -25,15 +25,19 @@ func (*Phase) Name() v1alpha1.PhaseName { return v1alpha1.PhaseMigrate }
 
 // Run implements engine.Phase. There is no deadline: a node that cannot be emptied is reported, and waits.
 func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	plan := run.Status.Plan
-	blue := phase.BluePools(plan)
-	nodes, err := p.Nodes(ctx, blue)
+	if run.Spec.Nodes == v1alpha1.NodesKeep {
+		return engine.Skip("the nodes stay")
+	}
+	m := mover.Mover{Kit: p.Kit}
+	job := mover.Job{From: phase.BluePools(run.Status.Plan), Rank: Rank(run), Since: run.Step(p.Name()).StartedAt.Time, Doing: "moved"}
+	if run.KeepsPools() {
+		job.Before = job.Since
+	}
+	nodes, err := m.NodesOf(ctx, job)
 	if err != nil {
 		return engine.FromError(err)
 	}
 	count(&run.Status.Nodes, int32(len(nodes)))
-	m := mover.Mover{Kit: p.Kit}
-	job := mover.Job{From: blue, Rank: Rank(run), Since: run.Step(p.Name()).StartedAt.Time, Doing: "moved"}
 	out := m.Step(ctx, run, job)
 	if out.Kind == engine.KindDone {
 		out = m.Finish(ctx, job)

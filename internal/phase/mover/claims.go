@@ -21,6 +21,9 @@ import (
 // Finish is Done when no NodeClaim of the job's NodePools is left, once Step is. One that has not registered would bring a node
 // after the end, and holds no pod: it is deleted. Others wait for Karpenter, or for the cache to show their node.
 func (m *Mover) Finish(ctx context.Context, job Job) engine.Outcome {
+	if !job.Before.IsZero() {
+		return engine.Done("no node is left to be %s", job.Doing) // what registers now is a node of a NodePool that stays
+	}
 	all, err := live.ListAll(ctx, m.Live, phase.NodeClaimKind)
 	if err != nil {
 		return engine.FromError(err)

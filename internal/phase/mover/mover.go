@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,8 @@ type Mover struct{ *phase.Kit }
 type Job struct {
 	// From are the NodePools whose nodes are emptied.
 	From sets.Set[string]
+	// Before says that only nodes that were there before are emptied, and that their NodePools stay; the zero time for all nodes.
+	Before time.Time
 	// Rank orders NodePools.
 	Rank func(pool string) int
 	// Since is when the phase began: pods that are pending since before do not count against it.
@@ -68,7 +71,7 @@ type state struct {
 
 // Step takes the job one step on. It is Done when no node is left.
 func (m *Mover) Step(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Job) engine.Outcome {
-	nodes, err := m.Nodes(ctx, job.From)
+	nodes, err := m.NodesOf(ctx, job)
 	if err != nil {
 		return engine.FromError(err)
 	}
@@ -105,6 +108,15 @@ func (m *Mover) Step(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Jo
 	return out
 }
 
+// NodesOf are the nodes that a job still has to empty.
+func (m *Mover) NodesOf(ctx context.Context, job Job) ([]*corev1.Node, error) {
+	nodes, err := m.Nodes(ctx, job.From)
+	if job.Before.IsZero() {
+		return nodes, err
+	}
+	return slices.DeleteFunc(nodes, func(n *corev1.Node) bool { return !n.CreationTimestamp.Time.Before(job.Before) }), err
+}
+
 // look gathers what decisions need.
 func (m *Mover) look(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Job, nodes []*corev1.Node) (*state, error) {
 	view, err := m.view(ctx)
@@ -113,7 +125,10 @@ func (m *Mover) look(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Jo
 	}
 	spec := run.Spec.Migration
 	s := &state{run: run, job: job, nodes: nodes, view: view, now: m.Clock.Now(), decisions: map[string][]drain.Decision{}}
-	s.policy = drain.Policy{Singletons: spec.Singletons, BarePods: spec.BarePods, Leaves: job.From.Has}
+	s.policy = drain.Policy{Singletons: spec.Singletons, BarePods: spec.BarePods}
+	if job.Before.IsZero() {
+		s.policy.Leaves = job.From.Has
+	}
 	s.takeTurn()
 	if spec.DoNotDisruptTimeout != nil {
 		s.policy.DoNotDisruptTimeout = &spec.DoNotDisruptTimeout.Duration

@@ -10,34 +10,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/convert"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
-
-// tracked are keys, and prefixes of keys, by which others know an object as theirs: a copy that carried them would be pruned
-// by Argo CD, Flux or Helm, or taken by Karpenter for an object that it has hashed.
-var tracked = []string{
-	"argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/", "meta.helm.sh/", "helm.sh/",
-	"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "kubectl.kubernetes.io/last-applied-configuration",
-	"objectset.rio.cattle.io/", "karpenter.sh/nodepool-hash", "karpenter.k8s.aws/ec2nodeclass-hash", "karpenter.sh/stored-version-migrated",
-	"compatibility.karpenter.sh/", "compatibility.karpenter.k8s.aws/", v1alpha1.MarkPrefix,
-}
-
-func untracked(in map[string]string) map[string]string {
-	out := map[string]string{}
-	for k, v := range in {
-		mine := true
-		for _, t := range tracked {
-			if strings.HasPrefix(k, t) {
-				mine = false
-			}
-		}
-		if mine {
-			out[k] = v
-		}
-	}
-	return out
-}
 
 // copyOf is a copy of an object under another name, with a merge patch laid over its spec, as a run makes it.
 func copyOf(blue *unstructured.Unstructured, name, run string, patch []byte) (*unstructured.Unstructured, error) {
@@ -49,38 +27,14 @@ func copyOf(blue *unstructured.Unstructured, name, run string, patch []byte) (*u
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: laying spec.nodePools over it: %w", blue.GetKind(), blue.GetName(), err)
 	}
-	out := &unstructured.Unstructured{Object: map[string]any{"spec": normalized(spec)}}
+	out := &unstructured.Unstructured{Object: map[string]any{"spec": phase.NormalizedValue(spec)}}
 	out.SetGroupVersionKind(blue.GroupVersionKind())
 	out.SetName(name)
-	labels := untracked(blue.GetLabels())
+	labels := phase.Untracked(blue.GetLabels())
 	labels[v1alpha1.LabelRun] = run
 	out.SetLabels(labels)
-	out.SetAnnotations(untracked(blue.GetAnnotations()))
+	out.SetAnnotations(phase.Untracked(blue.GetAnnotations()))
 	return out, nil
-}
-
-// normalized turns numbers that were decoded as floats back into whole ones, where they are: unstructured content may hold
-// int64 and float64 only, and the API server wants whole numbers where its schema has integers.
-func normalized(v any) any {
-	switch t := v.(type) {
-	case map[string]any:
-		for k := range t {
-			t[k] = normalized(t[k])
-		}
-		return t
-	case []any:
-		for i := range t {
-			t[i] = normalized(t[i])
-		}
-		return t
-	case float64:
-		if whole := int64(t); float64(whole) == t {
-			return whole
-		}
-		return t
-	default:
-		return v
-	}
 }
 
 // annotationLimits is what spec.limits of a green NodePool was before a rollback stopped it (JSON); empty for none.
@@ -138,6 +92,18 @@ func greenPool(blue *unstructured.Unstructured, plan v1alpha1.PoolPlan, run stri
 	return out, nil
 }
 
+// keepKubelet copies the kubelet settings of a v1beta1 NodePool where the target reads them: 1.0 keeps them in an annotation, and
+// for later targets they were moved to the EC2NodeClass before.
+func keepKubelet(target string, blue, green *unstructured.Unstructured) {
+	settings, there := blue.GetAnnotations()[convert.AnnotationKubelet]
+	if !there || green == nil || !plan.ReadsKubelet(target) {
+		return
+	}
+	annotations := green.GetAnnotations()
+	annotations[convert.AnnotationKubelet] = settings
+	green.SetAnnotations(annotations)
+}
+
 // released is a green NodePool as it is to be after the run, without the run's marks; false when it has none. What somebody has
 // changed since the run set it is his. Where blue is kept, green keeps the weight above it: of two that weigh the same, blue would
 // take new nodes again.
@@ -183,7 +149,7 @@ func restore(o *unstructured.Unstructured, previous string, fields ...string) er
 		unstructured.RemoveNestedField(o.Object, fields...)
 		return nil
 	}
-	return unstructured.SetNestedField(o.Object, normalized(was), fields...)
+	return unstructured.SetNestedField(o.Object, phase.NormalizedValue(was), fields...)
 }
 
 // unmarked is an object without the marks of any run.

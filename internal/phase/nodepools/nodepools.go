@@ -46,9 +46,12 @@ func (*Phase) Deadline(*v1alpha1.KarpenterUpgrade) time.Duration { return deadli
 // Run implements engine.Phase: EC2NodeClasses first, since a NodePool is Ready only with its own.
 func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	plan := run.Status.Plan
+	if run.KeepsPools() {
+		return engine.Skip("the NodePools stay as they are")
+	}
 	for _, class := range plan.NodeClasses {
 		waits, err := p.ensure(ctx, run, phase.NodeClassKind, class.Blue, class.Green, func(blue *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-			return copyOf(blue, class.Green, run.Name, patchOf(nodeClassOverrides(run), class.Blue))
+			return copyOf(blue, class.Green, run.Name, classPatch(run, class))
 		})
 		if err != nil {
 			return engine.FromError(err)
@@ -59,7 +62,9 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	}
 	for _, pool := range plan.Pools {
 		waits, err := p.ensure(ctx, run, phase.NodePoolKind, pool.Blue, pool.Green, func(blue *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-			return greenPool(blue, pool, run.Name, patchOf(poolOverrides(run), pool.Blue))
+			out, err := greenPool(blue, pool, run.Name, patchOf(poolOverrides(run), pool.Blue))
+			keepKubelet(run.Spec.Target.Version, blue, out)
+			return out, err
 		})
 		if err != nil {
 			return engine.FromError(err)
@@ -136,6 +141,14 @@ func patchOf(overrides []v1alpha1.Override, blue string) []byte {
 		}
 	}
 	return nil
+}
+
+// classPatch is the override of an EC2NodeClass, or else of the one that it was split from.
+func classPatch(run *v1alpha1.KarpenterUpgrade, class v1alpha1.NodeClassPlan) []byte {
+	if own := patchOf(nodeClassOverrides(run), class.Blue); own != nil || class.CopyOf == "" {
+		return own
+	}
+	return patchOf(nodeClassOverrides(run), class.CopyOf)
 }
 
 // Release implements engine.Releaser: green NodePools become what they are to be after the run, and are nobody's; and the nodes

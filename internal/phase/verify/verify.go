@@ -96,16 +96,16 @@ func (p *Phase) wrong(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (stri
 }
 
 func (p *Phase) leader(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
-	plan := run.Status.Plan
-	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.GreenRelease)
+	namespace, release := run.LeadingRelease()
+	pods, err := p.ControllerPods(ctx, namespace, release)
 	if err != nil {
 		return "", err
 	}
-	leads, err := p.Leads(ctx, plan.Namespace, pods)
+	leads, err := p.Leads(ctx, namespace, pods)
 	if err != nil || leads {
 		return "", err
 	}
-	return fmt.Sprintf("no pod of release %s/%s leads", plan.Namespace, plan.GreenRelease), nil
+	return fmt.Sprintf("no pod of release %s/%s leads", namespace, release), nil
 }
 
 func (p *Phase) pools(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
