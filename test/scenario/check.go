@@ -81,16 +81,32 @@ func marks(r report.Report) Check {
 }
 
 // Upgraded are the checks of a cluster, and of what was observed, after an upgrade.
-func Upgraded(c Cluster, r report.Report) []Check {
+func Upgraded(c Cluster, r report.Report) []Check { return UpgradedFrom(From, c, r) }
+
+// UpgradedFrom is Upgraded from another version than From.
+func UpgradedFrom(from string, c Cluster, r report.Report) []Check {
 	out := []Check{
 		equal("Helm releases", c.Releases, []string{"karpenter-crd=" + To, "karpenter=" + To}),
 		equal("controllers", c.Controllers, []string{fmt.Sprintf("%s/karpenter=%s (2 of 2)", workloads.Namespace, To)}),
 		equal("CRDs that are not as "+To+" has them", otherCRDs(c.CRDs), nil),
-		equal("NodePools of "+From, blue(c.NodePools), nil),
-		equal("EC2NodeClasses of "+From, blue(c.NodeClasses), nil),
+		equal("NodePools of "+from, blue(c.NodePools), nil),
+		equal("EC2NodeClasses of "+from, blue(c.NodeClasses), nil),
 		none("nodes of old NodePools", r.Nodes.BlueAfter),
 		atLeast("nodes of new NodePools", r.Nodes.GreenAfter, 1),
 		equal("nodes not Ready, or not launched by "+To, unfit(c.Nodes, r, To), nil),
+		{Name: "versions observed", Got: r.From + " to " + r.To, Want: from + " to " + To, OK: r.From == from && r.To == To},
+	}
+	return slices.Concat(out, leaderless(r), Unharmed(r))
+}
+
+// UpgradedInPlace are the checks of a cluster, and of what was observed, after an upgrade in place.
+func UpgradedInPlace(c Cluster, r report.Report) []Check {
+	out := []Check{
+		equal("Helm releases", c.Releases, []string{"karpenter-crd=" + To, "karpenter=" + To}),
+		equal("controllers", c.Controllers, []string{fmt.Sprintf("%s/karpenter=%s (2 of 2)", workloads.Namespace, To)}),
+		equal("CRDs that are not as "+To+" has them", otherCRDs(c.CRDs), nil),
+		equal("NodePools", c.NodePools, []string{"batch", "data", "general"}),
+		equal("EC2NodeClasses", c.NodeClasses, []string{"data", "default"}),
 		{Name: "versions observed", Got: r.From + " to " + r.To, Want: From + " to " + To, OK: r.From == From && r.To == To},
 	}
 	return slices.Concat(out, leaderless(r), Unharmed(r))
@@ -122,6 +138,9 @@ func blue(names []string) []string {
 	before := []string{"batch", "data", "default", "general"}
 	return slices.DeleteFunc(slices.Clone(names), func(s string) bool { return !slices.Contains(before, s) })
 }
+
+// NotLaunchedBy are the nodes that are not Ready, or that were not launched by a pod that led at a version.
+func NotLaunchedBy(nodes []Node, r report.Report, version string) []string { return unfit(nodes, r, version) }
 
 // unfit are nodes that are not Ready or registered, or were launched by a pod that was not seen to lead at a version.
 func unfit(nodes []Node, r report.Report, version string) []string {

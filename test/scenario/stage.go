@@ -25,6 +25,8 @@ import (
 const (
 	// From is the version that scenarios upgrade.
 	From = "1.0.8"
+	// FromBeta is the version that scenarios upgrade which has no v1 yet.
+	FromBeta = "0.36.2"
 	// To is the version that they upgrade to.
 	To = "1.14.1"
 	// OperatorNamespace is where the operator is installed.
@@ -46,15 +48,21 @@ type Stage struct {
 	Client client.Client
 	Kube   kubernetes.Interface
 	root   string
+	from   string
 }
 
 // Start builds what a sandbox needs and brings one up with both versions of Karpenter. Its name must not be in use.
 func Start(ctx context.Context, name string, detach bool, progress io.Writer) (*Stage, error) {
+	return StartFrom(ctx, name, []string{From, To}, detach, progress)
+}
+
+// StartFrom is Start with these versions of Karpenter, the one that is upgraded first.
+func StartFrom(ctx context.Context, name string, versions []string, detach bool, progress io.Writer) (*Stage, error) {
 	root, err := binaries.FindRoot("")
 	if err != nil {
 		return nil, err
 	}
-	sb, err := sandbox.Up(ctx, sandbox.Options{Name: name, Karpenter: []string{From, To}, Detach: detach, Progress: progress})
+	sb, err := sandbox.Up(ctx, sandbox.Options{Name: name, Karpenter: versions, Detach: detach, Progress: progress})
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +70,7 @@ func Start(ctx context.Context, name string, detach bool, progress io.Writer) (*
 	if err != nil {
 		return nil, errors.Join(err, sb.Down(context.WithoutCancel(ctx)))
 	}
+	s.from = versions[0]
 	return s, nil
 }
 
@@ -84,13 +93,17 @@ func connect(sb *sandbox.Sandbox, root string) (*Stage, error) {
 
 // InstallBlue installs the Karpenter that is upgraded, and waits until it leads.
 func (s *Stage) InstallBlue(ctx context.Context) error {
-	return workloads.InstallBlue(ctx, s.Sandbox, s.Client, From)
+	return workloads.InstallBlue(ctx, s.Sandbox, s.Client, s.from)
 }
 
 // ApplyWorkloads creates NodePools and workloads, and waits until Karpenter has launched nodes for all of them and they are
 // complete. progress, if not nil, is told what is missing.
 func (s *Stage) ApplyWorkloads(ctx context.Context, progress func(missing []string)) error {
-	if err := workloads.Apply(ctx, s.Client); err != nil {
+	api := workloads.V1
+	if s.from == FromBeta {
+		api = workloads.V1beta1
+	}
+	if err := workloads.Apply(ctx, s.Client, api); err != nil {
 		return err
 	}
 	return workloads.WaitReady(ctx, s.Client, progress)

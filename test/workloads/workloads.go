@@ -30,14 +30,23 @@ const (
 	interval     = 500 * time.Millisecond
 )
 
-//go:embed manifests/*.yaml
+//go:embed manifests/*.yaml manifests/v1beta1/*.yaml
 var manifests embed.FS
 
 // Namespaces are those of the workloads.
 func Namespaces() []string { return []string{"shop", "payments", "data", "batch"} }
 
+// API is the API version of NodePools and EC2NodeClasses.
+type API string
+
+// The API versions in which there are NodePools and EC2NodeClasses, by the same names.
+const (
+	V1      API = "v1"
+	V1beta1 API = "v1beta1"
+)
+
 // Objects are the NodePools, EC2NodeClasses and workloads, in an order in which they can be created.
-func Objects() ([]*unstructured.Unstructured, error) {
+func Objects(api API) ([]*unstructured.Unstructured, error) {
 	files, err := fs.Glob(manifests, "manifests/*.yaml")
 	if err != nil {
 		return nil, err
@@ -46,6 +55,9 @@ func Objects() ([]*unstructured.Unstructured, error) {
 	slices.SortStableFunc(files, func(a, b string) int { return rank(a) - rank(b) })
 	var out []*unstructured.Unstructured
 	for _, file := range files {
+		if path.Base(file) == karpenterFile && api == V1beta1 {
+			file = path.Join(path.Dir(file), string(api), karpenterFile)
+		}
 		data, err := manifests.ReadFile(file)
 		if err != nil {
 			return nil, err
@@ -59,8 +71,10 @@ func Objects() ([]*unstructured.Unstructured, error) {
 	return out, nil
 }
 
+const karpenterFile = "karpenter.yaml"
+
 func rank(file string) int {
-	if path.Base(file) == "karpenter.yaml" {
+	if path.Base(file) == karpenterFile {
 		return 0
 	}
 	return 1
@@ -84,8 +98,8 @@ func decode(data []byte) ([]*unstructured.Unstructured, error) {
 
 // Apply creates all Objects, or brings them back to what they are to be. Karpenter's webhooks may not answer yet when it was
 // just installed, so what is refused is tried again for a minute.
-func Apply(ctx context.Context, c client.Client) error {
-	objects, err := Objects()
+func Apply(ctx context.Context, c client.Client, api API) error {
+	objects, err := Objects(api)
 	if err != nil {
 		return err
 	}

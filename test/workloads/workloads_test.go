@@ -17,7 +17,7 @@ import (
 
 // of returns the objects of a kind. Fields that the kind does not have are an error.
 func of[T any](g *WithT, kind string) []T {
-	objects, err := Objects()
+	objects, err := Objects(V1)
 	g.Expect(err).NotTo(HaveOccurred())
 	var out []T
 	for _, o := range objects {
@@ -117,7 +117,7 @@ func TestNoPodAsksForANodePoolByName(t *testing.T) {
 
 func TestNodePoolsLaunchSmallInstances(t *testing.T) {
 	g := NewWithT(t)
-	objects, err := Objects()
+	objects, err := Objects(V1)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(objects[0].GetKind()).To(Equal("EC2NodeClass"), "what launches nodes comes first")
 	kinds := map[string]int{}

@@ -48,11 +48,17 @@ type play struct {
 // stage brings everything up to where a run can begin.
 func stage(ctx context.Context, name string) *play {
 	GinkgoHelper()
+	return stageFrom(ctx, name, scenario.From, scenario.To)
+}
+
+// stageFrom is stage with these versions of Karpenter, the one that is upgraded first.
+func stageFrom(ctx context.Context, name string, versions ...string) *play {
+	GinkgoHelper()
 	p := &play{dir: artifacts(name)}
 	building, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
 	var err error
-	p.Stage, err = scenario.Start(building, "e2e-"+name, false, GinkgoWriter)
+	p.Stage, err = scenario.StartFrom(building, "e2e-"+name, versions, false, GinkgoWriter)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(p.strike)
 	Expect(p.InstallBlue(ctx)).To(Succeed())
@@ -62,7 +68,7 @@ func stage(ctx context.Context, name string) *play {
 	Expect(p.InstallOperator(ctx)).To(Succeed())
 	c, err := p.Look(ctx)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(len(c.Nodes)).To(BeNumerically(">=", 12), "nodes that Karpenter 1.0.8 launched")
+	Expect(len(c.Nodes)).To(BeNumerically(">=", 12), "nodes that Karpenter launched")
 	return p
 }
 
