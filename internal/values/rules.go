@@ -26,6 +26,9 @@ var rules = []rule{
 	{since: version(1, 0, 0), source: "C@v0.36.2, v1.0.5:pkg/operator/options", apply: leaderElection},
 	{since: version(1, 0, 1), source: "P@v1.0.0, v1.0.1:charts/karpenter/values.yaml", apply: dropped("postInstallHook")},
 	{since: version(1, 1, 0), source: "P@v1.1.0:charts/karpenter/values.yaml; C@v1.14.1:pkg/operator/options", apply: webhookGone},
+	{since: version(1, 8, 1), source: "P@v1.8.0, v1.8.1:charts/karpenter/values.yaml", apply: func(t *translation) {
+		t.move("settings.featureGates.StaticCapacity", "settings.featureGates.staticCapacity")
+	}},
 }
 
 // dropped takes out a value that has no meaning any more, and whose loss changes nothing.

@@ -248,6 +248,9 @@ func TestRules(t *testing.T) {
 			want:  "{topologySpreadConstraints: [{topologyKey: karpenter.sh/nodepool}], nodeSelector: {karpenter.sh/nodepool: a}}",
 			notes: []string{"Warning nodeSelector"},
 		},
+		"a gate that was written large once": {
+			from: "1.8.0", to: "1.14.1", given: "{settings: {featureGates: {StaticCapacity: true}}}", want: "{settings: {featureGates: {staticCapacity: true}}}",
+		},
 		"the Job of 1.0.0 is gone":              {from: "1.0.0", to: "1.0.8", given: "{postInstallHook: {image: {tag: a}}}", want: "{}"},
 		"what no rule knows stays":              {from: "0.26.1", to: "1.14.1", given: "{settings: {aws: {mine: 1}}, x: y}", want: "{settings: {aws: {mine: 1}}, x: y}"},
 		"a release candidate is as the release": {from: "1.0.8", to: "1.1.0-rc.1", given: "{webhook: {enabled: true}}", want: "{}"},
