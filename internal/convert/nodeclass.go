@@ -33,8 +33,10 @@ const clusterTag = "eks:eks-cluster-name"
 // unregisteredTaint is the key of the taint with which every node must join from 1.0 on.
 const unregisteredTaint = "karpenter.sh/unregistered"
 
-// volumeSize is how v1 wants sizes of volumes to end; v1beta1 up to 0.37 also took plain bytes.
-var volumeSize = regexp.MustCompile(`(G|Gi|T|Ti)$`)
+// volumeSize is what v1 takes for the size of a volume (pkg/apis/crds/karpenter.k8s.aws_ec2nodeclasses.yaml at v1.0.8). v1beta1 up to
+// 0.37 also takes plain bytes; and 18432Gi, which both take, is 18Ti in the canonical spelling, which neither does.
+var volumeSize = regexp.MustCompile(`^((?:[1-9][0-9]{0,3}|[1-4][0-9]{4}|[5][0-8][0-9]{3}|59000)Gi|` +
+	`(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|[6][0-3][0-9]{3}|64000)G|([1-9]||[1-5][0-7]|58)Ti|([1-9]||[1-5][0-9]|6[0-3]|64)T)$`)
 
 var (
 	nodeClassV1beta1 = schema.GroupVersionKind{Group: groupAWS, Version: "v1beta1", Kind: kindNodeClass}
@@ -150,7 +152,7 @@ func (s *section) blockDevice() map[string]any {
 	s.move(out, "deleteOnTermination", "encrypted", "iops", "kmsKeyID", "snapshotID", "throughput", "volumeType")
 	s.moveQuantity(out, "volumeSize")
 	if size, ok := out["volumeSize"].(string); ok && !volumeSize.MatchString(size) {
-		s.r.lose(Blocker, s.at("volumeSize"), size+" does not end in G, Gi, T or Ti, and v1 refuses it", "write it with one of these units")
+		s.r.lose(Blocker, s.at("volumeSize"), "it is "+size+" in v1, which does not accept that", "choose another size, in G, Gi, T or Ti")
 	}
 	return out
 }

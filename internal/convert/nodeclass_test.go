@@ -130,9 +130,11 @@ blockDeviceMappings: [{deviceName: /dev/xvda, rootVolume: true, ebs: {volumeSize
 metadataOptions: {httpEndpoint: disabled, httpProtocolIPv6: enabled, httpPutResponseHopLimit: 3, httpTokens: optional}`, []string{}},
 		"a hop limit that v1beta1 fills in": {"{metadataOptions: {httpTokens: optional}}",
 			"{metadataOptions: {httpEndpoint: enabled, httpProtocolIPv6: disabled, httpPutResponseHopLimit: 2, httpTokens: optional}}", []string{}},
-		"what is empty":    {"{tags: {}, blockDeviceMappings: [{deviceName: a, rootVolume: false}]}", "{blockDeviceMappings: [{deviceName: a}]}", []string{}},
-		"a tag of v1's":    {"{tags: {eks:eks-cluster-name: x}}", "{tags: {eks:eks-cluster-name: x}}", []string{"Blocker spec.tags"}},
-		"a size in bytes":  {"{blockDeviceMappings: [{ebs: {volumeSize: 21474836481}}]}", "{blockDeviceMappings: [{ebs: {volumeSize: '21474836481'}}]}", []string{"Blocker spec.blockDeviceMappings[0].ebs.volumeSize"}},
+		"what is empty":   {"{tags: {}, blockDeviceMappings: [{deviceName: a, rootVolume: false}]}", "{blockDeviceMappings: [{deviceName: a}]}", []string{}},
+		"a tag of v1's":   {"{tags: {eks:eks-cluster-name: x}}", "{tags: {eks:eks-cluster-name: x}}", []string{"Blocker spec.tags"}},
+		"a size in bytes": {"{blockDeviceMappings: [{ebs: {volumeSize: 21474836481}}]}", "{blockDeviceMappings: [{ebs: {volumeSize: '21474836481'}}]}", []string{"Blocker spec.blockDeviceMappings[0].ebs.volumeSize"}},
+		"a size whose canonical spelling v1 refuses": {"{blockDeviceMappings: [{ebs: {volumeSize: 18432Gi}}]}", "{blockDeviceMappings: [{ebs: {volumeSize: 18Ti}}]}",
+			[]string{"Blocker spec.blockDeviceMappings[0].ebs.volumeSize"}},
 		"an unknown field": {"{surprise: 1}", "{}", []string{"Warning spec.surprise"}},
 	} {
 		t.Run(name, func(t *testing.T) {

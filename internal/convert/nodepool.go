@@ -101,6 +101,7 @@ func (s *section) toV1() map[string]any {
 		policy, after = policyV1, "0s" // v1beta1 forbids any other consolidateAfter than Never, which says nothing there
 	}
 	out["consolidationPolicy"], out["consolidateAfter"] = policy, after
+	s.checkBudgets()
 	given := s.sections("budgets")
 	budgets := make([]map[string]any, 0, len(given))
 	for _, b := range given {
@@ -111,6 +112,15 @@ func (s *section) toV1() map[string]any {
 	}
 	put(out, "budgets", maplist(budgets))
 	return out
+}
+
+// checkBudgets finds a list without budgets, which allows all nodes to be disrupted at once; Karpenter's types leave it out, and v1
+// fills in its default for one that is not there.
+func (s *section) checkBudgets() {
+	if budgets, ok := s.rest["budgets"].([]any); ok && len(budgets) == 0 {
+		s.r.lose(Warning, s.at("budgets"), "an empty list, which allows any number of disruptions, becomes v1's default of 10% of the nodes",
+			`write [{nodes: "100%"}] if that is meant`)
+	}
 }
 
 // templateToV1 is spec.template. What v1 has no field for goes into the annotations.

@@ -74,6 +74,11 @@ template: {spec: {` + ref + `}}`, `
 disruption: {consolidationPolicy: WhenEmptyOrUnderutilized, consolidateAfter: 0s}
 template: {metadata: {}, spec: {requirements: [], expireAfter: 720h, ` + refV1 + `}}`,
 			nil, []string{"Warning spec.disruption.expireAfter"}},
+		"no budgets, which v1 takes for the default": {`
+disruption: {expireAfter: Never, budgets: []}
+template: {spec: {requirements: [], ` + ref + `}}`, `
+disruption: {consolidationPolicy: WhenEmptyOrUnderutilized, consolidateAfter: 0s}
+template: {metadata: {}, spec: {requirements: [], expireAfter: Never, ` + refV1 + `}}`, nil, []string{"Warning spec.disruption.budgets"}},
 		"kubelet": {`
 disruption: {expireAfter: Never}
 template:
