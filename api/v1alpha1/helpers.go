@@ -95,7 +95,7 @@ func (u *KarpenterUpgrade) LeadingRelease() (namespace, name string) {
 	if u.InPlace() {
 		return u.Status.Plan.Namespace, u.Status.Plan.Release
 	}
-	return u.Status.Plan.Namespace, u.Status.Plan.GreenRelease
+	return u.Status.Plan.GreenNamespace(), u.Status.Plan.GreenRelease
 }
 
 // BlueVersion is the version of the original release now, as far as the run took it.
@@ -107,4 +107,16 @@ func (u *KarpenterUpgrade) BlueVersion() string {
 		}
 	}
 	return version
+}
+
+// Moves says that the release moves to another namespace.
+func (p *Plan) Moves() bool { return p.TargetNamespace != "" }
+
+// GreenNamespace is where the second release is, and where the original one is after the run: the namespace that it moves to, or
+// else the one that it is in.
+func (p *Plan) GreenNamespace() string {
+	if p.Moves() {
+		return p.TargetNamespace
+	}
+	return p.Namespace
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
@@ -164,23 +165,31 @@ func (k *Kit) Leads(ctx context.Context, namespace string, pods []corev1.Pod) (b
 		return false, err
 	}
 	holder := lease.HolderPod(l)
-	if holder == "" {
+	if holder == "" || lease.FencedBy(l) != "" {
 		return false, nil
 	}
 	if p := named(holder, pods); p != nil {
 		return p.DeletionTimestamp == nil && lease.Valid(l, k.Clock.Now()), nil
 	}
+	ended, err := k.ended(ctx, l, pods)
+	if err != nil || !ended {
+		return false, err
+	}
+	return false, lease.Vacate(ctx, k.Live, l)
+}
+
+// ended says that the pod that holds a Lease is gone, and that its process is known to have ended or renews the Lease no more. Pods are
+// of a release whose values are the same.
+func (k *Kit) ended(ctx context.Context, l *coordinationv1.Lease, pods []corev1.Pod) (bool, error) {
 	if slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Spec.HostNetwork }) {
 		return false, nil // a hostname may be spelled otherwise than its node: that it is gone cannot be told, so the Lease has to expire
 	}
-	err = k.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: holder}, &corev1.Pod{})
+	holder := lease.HolderPod(l)
+	err := k.Live.Get(ctx, client.ObjectKey{Namespace: l.Namespace, Name: holder}, &corev1.Pod{})
 	if !apierrors.IsNotFound(err) {
 		return false, err
 	}
-	if !k.Endings.Has(namespace, holder) && !lease.Silent(l, k.Clock.Now()) {
-		return false, nil // its process may live on without its pod
-	}
-	return false, lease.Vacate(ctx, k.Live, l)
+	return k.Endings.Has(l.Namespace, holder) || lease.Silent(l, k.Clock.Now()), nil // its process may live on without its pod
 }
 
 // named is the pod, of these, that the holder of a Lease names; nil when it names none.
@@ -264,7 +273,7 @@ func (k *Kit) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32, m
 // alone.
 func (k *Kit) RemoveGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (foreign bool, err error) {
 	plan := run.Status.Plan
-	r, err := k.Releases.Get(ctx, plan.Namespace, plan.GreenRelease)
+	r, err := k.Releases.Get(ctx, plan.GreenNamespace(), plan.GreenRelease)
 	if errors.Is(err, release.ErrNotFound) {
 		return false, nil
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -50,6 +51,8 @@ func Make(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, c *catalog.
 		NodeClasses:    nodeClasses(s, spec, planned),
 		RollbackFloor:  v1alpha1.PhaseCleanup,
 		Irreversible:   irreversible(hops),
+
+		TargetNamespace: TargetNamespace(blue.Namespace, spec),
 	}
 	for _, pool := range planned {
 		p.Nodes += pool.Nodes
@@ -69,6 +72,19 @@ func pin(hops []v1alpha1.Hop, s *snapshot.Snapshot) {
 			}
 		}
 	}
+}
+
+// TargetNamespace is the namespace that the release moves to from this one; empty when it stays.
+func TargetNamespace(source string, spec *v1alpha1.KarpenterUpgradeSpec) string {
+	if spec.Target.Namespace == source {
+		return ""
+	}
+	return spec.Target.Namespace
+}
+
+// GreenNamespace is where the second release of a run goes whose release is in this namespace now.
+func GreenNamespace(source string, spec *v1alpha1.KarpenterUpgradeSpec) string {
+	return cmp.Or(TargetNamespace(source, spec), source)
 }
 
 // GreenRelease is the name of the second release. Its name contains that of the first, so that Karpenter's chart, whose

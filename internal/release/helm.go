@@ -200,13 +200,29 @@ func (h *Helm) Uninstall(ctx context.Context, namespace, name string) error {
 	if r.Chart == ChartCRDs {
 		return fmt.Errorf("release %s/%s holds Karpenter's CRDs: uninstalling it would delete every NodePool and node", namespace, name)
 	}
+	return h.uninstall(namespace, name, false)
+}
+
+// Retire implements Client.
+func (h *Helm) Retire(ctx context.Context, namespace, name string) error {
+	r, err := h.Get(ctx, namespace, name)
+	if err != nil || r.Retired() {
+		return err
+	}
+	if kind := HoldsNodes(r.Manifest); kind != "" {
+		return fmt.Errorf("release %s/%s holds a %s, which must not go with it", namespace, name, kind)
+	}
+	return h.uninstall(namespace, name, true)
+}
+
+func (h *Helm) uninstall(namespace, name string, keepRecord bool) error {
 	said := &journal{}
 	cfg, err := h.journaled(namespace, said)
 	if err != nil {
 		return err
 	}
 	un := action.NewUninstall(cfg)
-	un.IgnoreNotFound, un.DisableHooks, un.Timeout = true, true, applyTimeout
+	un.IgnoreNotFound, un.DisableHooks, un.Timeout, un.KeepHistory = true, true, applyTimeout, keepRecord
 	un.DeletionPropagation = "background"
 	if _, err := un.Run(name); err != nil {
 		return fmt.Errorf("uninstalling release %s/%s: %w", namespace, name, said.explain(err))

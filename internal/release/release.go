@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"regexp"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -50,6 +51,21 @@ func (r *Release) Pending() bool {
 	default:
 		return false
 	}
+}
+
+// Retired says that the release's objects were removed and its record was kept.
+func (r *Release) Retired() bool { return r.Status == "uninstalled" }
+
+// holdsNodes finds, in a manifest, kinds of which nodes depend.
+var holdsNodes = regexp.MustCompile(`(?m)^kind:\s*["']?(CustomResourceDefinition|NodePool|NodeClaim|EC2NodeClass|Namespace)["']?\s*$`)
+
+// HoldsNodes names a kind of object in a release's manifest that must not go with the release: with CRDs, NodePools or
+// EC2NodeClasses go nodes, and with a Namespace all that is in it. It is empty when there is none.
+func HoldsNodes(manifest string) string {
+	if found := holdsNodes.FindStringSubmatch(manifest); found != nil {
+		return found[1]
+	}
+	return ""
 }
 
 // ChartRef says where a chart is.
@@ -109,6 +125,9 @@ type Client interface {
 	// Rollback makes a release what an earlier revision of it was, chart, values and manifest, and returns when its objects are
 	// written; it needs no registry. It fails with ErrNotFound when Helm has no such revision any more. Hooks are not run.
 	Rollback(ctx context.Context, namespace, name string, revision int) error
+	// Retire removes a release's objects and keeps its record, whose status is then Retired, with its values. Uninstall then
+	// removes the record. Releases that hold objects without which nodes go are refused: see HoldsNodes.
+	Retire(ctx context.Context, namespace, name string) error
 	// Unlock marks a pending release as failed, so that Apply can go on from it. Only its own operation may be pending:
 	// the caller knows that nobody else works on the release.
 	Unlock(ctx context.Context, namespace, name string) error

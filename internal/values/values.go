@@ -62,6 +62,25 @@ func Standby(base map[string]any, release, serviceAccount string, replicas int32
 	return out
 }
 
+// ServiceAccount says, of the values of a release of Karpenter's chart, whether it makes its ServiceAccount (the chart's default), and
+// with which annotations.
+func ServiceAccount(given map[string]any) (made bool, annotations map[string]string) {
+	account, _ := given["serviceAccount"].(map[string]any)
+	annotations = map[string]string{}
+	add := func(from any) {
+		all, _ := from.(map[string]any)
+		for key, value := range all {
+			if text, ok := value.(string); ok {
+				annotations[key] = text
+			}
+		}
+	}
+	add(given["additionalAnnotations"])
+	add(account["annotations"])
+	create, said := account["create"].(bool)
+	return create || !said, annotations
+}
+
 // Unknown lists the keys of values that the chart's defaults do not know, sorted: Helm ignores them without a word. What
 // stands below a default that is empty is free to choose, and a key under which nothing stands, as null leaves it, is none.
 func Unknown(given, defaults map[string]any) []string {

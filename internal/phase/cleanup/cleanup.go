@@ -1,5 +1,5 @@
-// Package cleanup ends a run: the original release, under the name that it always had, is upgraded in place while green leads;
-// then it leads, and green goes; then the blue NodePools go, and all marks.
+// Package cleanup ends a run: the original release, under the name that it always had, is upgraded in place while green leads, or
+// moves to green's namespace where the run is to move it; then it leads, and green goes; then the blue NodePools go, and all marks.
 //
 // From here on there is no way back, so nothing here fails: it waits, and says for what.
 package cleanup
@@ -49,7 +49,7 @@ type part func(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (waits strin
 
 // Run implements engine.Phase. Each part observes whether it is done, so the order holds after a restart too.
 func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	for _, do := range []part{p.upgrade, p.bluePods, p.removeGreen, p.lead, p.nodePools, p.nodeClasses} {
+	for _, do := range p.parts(run.Status.Plan) {
 		waits, err := do(ctx, run)
 		if err != nil {
 			return blocked(engine.FromError(err))
@@ -59,6 +59,14 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 		}
 	}
 	return p.patient(run, p.marks(ctx, run))
+}
+
+// parts are in the order in which they are done. The original release is upgraded where it is, or moves to another namespace.
+func (p *Phase) parts(plan *v1alpha1.Plan) []part {
+	if plan.Moves() {
+		return []part{p.retireBlue, p.installOriginal, p.bluePods, p.removeGreen, p.lead, p.forgetBlue, p.nodePools, p.nodeClasses}
+	}
+	return []part{p.upgrade, p.bluePods, p.removeGreen, p.lead, p.nodePools, p.nodeClasses}
 }
 
 // blocked lets what would be a failure anywhere else wait for a person.
@@ -80,7 +88,12 @@ func (p *Phase) patient(run *v1alpha1.KarpenterUpgrade, out engine.Outcome) engi
 
 // finished says that all parts are done.
 func finished(run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	return engine.Done("release %s/%s is at %s, and nothing of the run is left", run.Status.Plan.Namespace, run.Status.Plan.Release, run.Spec.Target.Version)
+	plan := run.Status.Plan
+	crds := ""
+	if plan.Moves() && plan.CRDRelease != "" {
+		crds = fmt.Sprintf("; release %s of the CRDs stays where it is", plan.CRDRelease)
+	}
+	return engine.Done("release %s/%s is at %s, and nothing of the run is left%s", plan.GreenNamespace(), plan.Release, run.Spec.Target.Version, crds)
 }
 
 // upgrade brings the original release to the target. Its pods join green's as standbys of the same Lease.
@@ -111,14 +124,14 @@ func (p *Phase) upgrade(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (st
 // say.
 func (p *Phase) bluePods(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
 	plan := run.Status.Plan
-	d, err := p.Deployment(ctx, plan.Namespace, plan.Release)
+	d, err := p.Deployment(ctx, plan.GreenNamespace(), plan.Release)
 	if err != nil || d == nil {
 		return "waiting for the Deployment of release " + plan.Release, err
 	}
 	if *d.Spec.Replicas == 0 {
 		return fmt.Sprintf("Deployment %s/%s is being started", d.Namespace, d.Name), p.Scale(ctx, d, max(blueReplicas(run), 1), "")
 	}
-	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.Release)
+	pods, err := p.ControllerPods(ctx, plan.GreenNamespace(), plan.Release)
 	if err != nil {
 		return "", err
 	}
@@ -137,7 +150,7 @@ func blueReplicas(run *v1alpha1.KarpenterUpgrade) int32 {
 
 func (p *Phase) removeGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
 	plan := run.Status.Plan
-	_, err := p.Releases.Get(ctx, plan.Namespace, plan.GreenRelease)
+	_, err := p.Releases.Get(ctx, plan.GreenNamespace(), plan.GreenRelease)
 	if errors.Is(err, release.ErrNotFound) {
 		return "", nil
 	}
@@ -146,30 +159,30 @@ func (p *Phase) removeGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade)
 	}
 	foreign, err := p.RemoveGreen(ctx, run)
 	if err == nil && foreign {
-		err = fault.NewTerminal(fmt.Errorf("release %s/%s was not made by this run: helm uninstall -n %s %s", plan.Namespace, plan.GreenRelease, plan.Namespace, plan.GreenRelease))
+		err = fault.NewTerminal(fmt.Errorf("release %s/%s was not made by this run: helm uninstall -n %s %s", plan.GreenNamespace(), plan.GreenRelease, plan.GreenNamespace(), plan.GreenRelease))
 	}
-	return fmt.Sprintf("release %s/%s is being removed", plan.Namespace, plan.GreenRelease), err
+	return fmt.Sprintf("release %s/%s is being removed", plan.GreenNamespace(), plan.GreenRelease), err
 }
 
 // lead waits until green's pods are gone and a pod of the original release leads.
 func (p *Phase) lead(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
 	plan := run.Status.Plan
-	green, err := p.ControllerPods(ctx, plan.Namespace, plan.GreenRelease)
+	green, err := p.ControllerPods(ctx, plan.GreenNamespace(), plan.GreenRelease)
 	if err != nil {
 		return "", err
 	}
 	if len(green) > 0 {
-		return fmt.Sprintf("pods of release %s/%s still there: %d", plan.Namespace, plan.GreenRelease, len(green)), nil
+		return fmt.Sprintf("pods of release %s/%s still there: %d", plan.GreenNamespace(), plan.GreenRelease, len(green)), nil
 	}
-	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.Release)
+	pods, err := p.ControllerPods(ctx, plan.GreenNamespace(), plan.Release)
 	if err != nil {
 		return "", err
 	}
-	leads, err := p.Leads(ctx, plan.Namespace, pods)
+	leads, err := p.Leads(ctx, plan.GreenNamespace(), pods)
 	if err != nil || leads {
 		return "", err
 	}
-	return fmt.Sprintf("waiting for a pod of release %s/%s to hold the Lease", plan.Namespace, plan.Release), nil
+	return fmt.Sprintf("waiting for a pod of release %s/%s to hold the Lease", plan.GreenNamespace(), plan.Release), nil
 }
 
 // nodePools deletes the blue NodePools that have no NodeClaim left, unless they are to be kept.

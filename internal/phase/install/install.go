@@ -1,6 +1,7 @@
 // Package install installs what comes with the target: its CRDs, and its release beside the one that runs, in the same
 // namespace and as the same ServiceAccount. Both elect their leader by the same Lease, so the new one is a standby that
-// Kubernetes itself keeps from leading.
+// Kubernetes itself keeps from leading. Where the release moves to another namespace the new one is installed there, and kept from
+// leading by a fence: the run holds the Lease of that namespace.
 package install
 
 import (
@@ -66,26 +67,26 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 
 func (p *Phase) standby(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	plan := run.Status.Plan
-	d, err := p.Deployment(ctx, plan.Namespace, plan.GreenRelease)
+	d, err := p.Deployment(ctx, plan.GreenNamespace(), plan.GreenRelease)
 	if err != nil {
 		return engine.FromError(err)
 	}
 	if d == nil {
-		return engine.Wait(look, "WaitingForPods", "waiting for the Deployment of release %s/%s", plan.Namespace, plan.GreenRelease)
+		return engine.Wait(look, "WaitingForPods", "waiting for the Deployment of release %s/%s", plan.GreenNamespace(), plan.GreenRelease)
 	}
-	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.GreenRelease)
+	pods, err := p.ControllerPods(ctx, plan.GreenNamespace(), plan.GreenRelease)
 	if err != nil {
 		return engine.FromError(err)
 	}
 	ready, wanted := phase.ReadyReplicas(d, pods)
 	if ready < wanted {
 		return engine.Wait(look, "WaitingForPods", "%d of %d pods of Deployment %s/%s are Ready; kubectl describe pods -n %s -l app.kubernetes.io/instance=%s",
-			ready, wanted, d.Namespace, d.Name, plan.Namespace, plan.GreenRelease)
+			ready, wanted, d.Namespace, d.Name, plan.GreenNamespace(), plan.GreenRelease)
 	}
-	return engine.Done("release %s/%s stands by at %s, %d of %d pods Ready", plan.Namespace, plan.GreenRelease, run.Spec.Target.Version, ready, wanted)
+	return engine.Done("release %s/%s stands by at %s, %d of %d pods Ready", plan.GreenNamespace(), plan.GreenRelease, run.Spec.Target.Version, ready, wanted)
 }
 
-// green is what the second release is to be.
+// green is what the second release is to be. Where it goes to another namespace, that is made ready for it first.
 func (p *Phase) green(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (release.Spec, error) {
 	plan := run.Status.Plan
 	blue, err := p.Releases.Get(ctx, plan.Namespace, plan.Release)
@@ -107,8 +108,11 @@ func (p *Phase) green(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (rele
 	if err != nil {
 		return release.Spec{}, fault.NewTerminal(err)
 	}
+	if err := p.prepare(ctx, run, merged); err != nil {
+		return release.Spec{}, err
+	}
 	return release.Spec{
-		Namespace: plan.Namespace, Name: plan.GreenRelease, Chart: chart,
+		Namespace: plan.GreenNamespace(), Name: plan.GreenRelease, Chart: chart,
 		Values:      values.Standby(merged, plan.GreenRelease, plan.ServiceAccount, max(*d.Spec.Replicas, 1)),
 		Labels:      map[string]string{v1alpha1.LabelRun: run.Name},
 		Description: "standby of KarpenterUpgrade " + run.Name,
@@ -124,14 +128,17 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 		return engine.FromError(err)
 	}
 	if foreign {
-		return engine.Done("release %s/%s was not made by this run, and is left alone", plan.Namespace, plan.GreenRelease)
+		return engine.Done("release %s/%s was not made by this run, and is left alone", plan.GreenNamespace(), plan.GreenRelease)
 	}
-	pods, err := p.ControllerPods(ctx, plan.Namespace, plan.GreenRelease)
+	pods, err := p.ControllerPods(ctx, plan.GreenNamespace(), plan.GreenRelease)
 	if err != nil {
 		return engine.FromError(err)
 	}
 	if len(pods) > 0 {
-		return engine.Wait(look, "WaitingForPods", "pods of release %s/%s still there: %d", plan.Namespace, plan.GreenRelease, len(pods))
+		return engine.Wait(look, "WaitingForPods", "pods of release %s/%s still there: %d", plan.GreenNamespace(), plan.GreenRelease, len(pods))
+	}
+	if err := p.clear(ctx, run); err != nil {
+		return engine.FromError(err)
 	}
 	// Green may have led, where blue's leader died while green stood by: the Lease is then vacated for blue.
 	blue, err := p.ControllerPods(ctx, plan.Namespace, plan.Release)
@@ -145,5 +152,5 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 	if !leads {
 		return engine.Wait(look, "WaitingForLeader", "waiting for a pod of release %s/%s to hold the Lease", plan.Namespace, plan.Release)
 	}
-	return engine.Done("release %s/%s is gone; the CRDs stay at %s", plan.Namespace, plan.GreenRelease, run.Spec.Target.Version)
+	return engine.Done("release %s/%s is gone; the CRDs stay at %s", plan.GreenNamespace(), plan.GreenRelease, run.Spec.Target.Version)
 }
