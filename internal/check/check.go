@@ -46,7 +46,7 @@ const maxObjects = 20
 
 // All are the checks, in the order in which findings of one severity are shown.
 func All() []Check {
-	return slices.Concat(readChecks(), planChecks(), hopChecks(), releaseChecks(), versionChecks(), chartChecks(), crdChecks(), nodePoolChecks(), gitOpsChecks(), awsChecks(), runChecks())
+	return slices.Concat(readChecks(), planChecks(), hopChecks(), releaseChecks(), versionChecks(), chartChecks(), crdChecks(), nodePoolChecks(), gitOpsChecks(), moveChecks(), awsChecks(), runChecks())
 }
 
 // Run runs all checks and returns their findings, worst first.

@@ -54,6 +54,9 @@ func ownValues(in Input) string {
 		return "karpenter.namespace and karpenter.release as Karpenter's release has them"
 	}
 	out := fmt.Sprintf("--set karpenter.namespace=%s,karpenter.release=%s", source.Namespace, source.Release.Name)
+	if in.Plan.Moves() {
+		out += ",karpenter.targetNamespace=" + in.Plan.TargetNamespace
+	}
 	for _, values := range []map[string]any{in.Snapshot.Target.Values, source.Release.Values} {
 		if name, ok := values["fullnameOverride"].(string); ok && name != "" {
 			return out + ",karpenter.fullnameOverride=" + name

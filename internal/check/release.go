@@ -66,7 +66,7 @@ func crdReleaseAmbiguous(in Input) []Hit {
 func leaderElsewhere(in Input) []Hit {
 	var out []Hit
 	for _, l := range in.Snapshot.Leaders {
-		if in.Plan != nil && l.Namespace != in.Plan.Namespace {
+		if in.Plan != nil && l.Namespace != in.Plan.Namespace && l.FencedBy == "" {
 			out = append(out, Hit{
 				Objects: []string{fmt.Sprintf("Lease/%s/%s", l.Namespace, l.Lease)},
 				Why:     fmt.Sprintf("%s leads there beside the release in namespace %s: both launch nodes for the same pods", l.Identity, in.Plan.Namespace),
@@ -95,6 +95,11 @@ func leaderMissing(in Input) []Hit {
 			return nil
 		}
 		holder = l.Identity + " holds it, which is no pod of that release"
+		if l.FencedBy != "" {
+			return one([]string{fmt.Sprintf("Lease/%s/%s", l.Namespace, l.Lease)},
+				fmt.Sprintf("when no other Karpenter leads: kubectl delete lease -n %s %s", l.Namespace, l.Lease),
+				"KarpenterUpgrade %s holds it, so that no pod of this namespace leads: that run ended in the middle of a move to another namespace", l.FencedBy)
+		}
 	}
 	return one([]string{fmt.Sprintf("Lease/%s/%s", in.Plan.Namespace, leaseName)},
 		fmt.Sprintf("kubectl logs -n %[1]s -l app.kubernetes.io/instance=%[2]s says why its pods do not hold `kubectl get lease -n %[1]s %[3]s`; a leader that was just replaced needs some seconds",
@@ -119,7 +124,7 @@ func leaderElectionChanged(in Input) []Hit {
 	}
 	if found := in.Snapshot.Target.ElectionSettings; len(found) > 0 {
 		out = append(out, Hit{
-			Objects: []string{fmt.Sprintf("HelmRelease/%s/%s", in.Plan.Namespace, in.Plan.GreenRelease), "spec.target.values"},
+			Objects: []string{fmt.Sprintf("HelmRelease/%s/%s", in.Plan.GreenNamespace(), in.Plan.GreenRelease), "spec.target.values"},
 			Why: fmt.Sprintf("the second release would run with %s and lead beside the first one instead of standing by",
 				strings.Join(found, ", ")),
 			Fix: "take it out of controller.env, of the release's values and of spec.target.values",

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -25,6 +26,8 @@ type Snapshot struct {
 	CRDReleases []Release
 	// GreenRelease is the release that stands where the second release would go; nil when there is none.
 	GreenRelease *Release
+	// Destination is the namespace that the release moves to; nil when it stays where it is.
+	Destination *Destination
 	// NodePools and NodeClasses (EC2NodeClasses) as karpenter.sh/v1 and karpenter.k8s.aws/v1, by name.
 	NodePools   []unstructured.Unstructured
 	NodeClasses []unstructured.Unstructured
@@ -94,6 +97,25 @@ type Release struct {
 	Run string
 }
 
+// Destination is a namespace that a release moves to.
+type Destination struct {
+	Namespace string
+	// Exists says that there is such a namespace.
+	Exists bool
+	// Release of the original release's name that stands there; nil when there is none.
+	Release *Release
+	// Account is the ServiceAccount there of the name that Karpenter runs as; nil when there is none.
+	Account *corev1.ServiceAccount
+	// Role is the IAM role that the ServiceAccount in the present namespace is bound to by annotation (IRSA); empty where it is not.
+	Role string
+	// Holds is a kind of object in the present release that must not go with it; empty when there is none.
+	Holds string
+	// MakesAccount says that the release makes its ServiceAccount, and RunsAs which one it runs as after the run; empty when the
+	// target's chart could not be rendered.
+	MakesAccount bool
+	RunsAs       string
+}
+
 // AWS is what the phase Tag would change.
 type AWS struct {
 	// Key and Value of the tag.
@@ -112,6 +134,8 @@ type Leader struct {
 	Identity string
 	// Release of Karpenter that the pod belongs to; empty when there is no such pod.
 	Release string
+	// FencedBy is the run that holds the Lease so that nobody leads by it; empty when it is held by somebody else.
+	FencedBy string
 }
 
 // Node is a node that Karpenter owns.

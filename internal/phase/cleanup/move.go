@@ -24,6 +24,10 @@ func (p *Phase) retireBlue(ctx context.Context, run *v1alpha1.KarpenterUpgrade) 
 		return "", err
 	}
 	if !r.Retired() {
+		moved, err := p.moved(ctx, run.Status.Plan)
+		if err != nil || moved {
+			return "", err // somebody installed it here again
+		}
 		return p.retire(ctx, run, blue, r)
 	}
 	pods, err := p.ControllerPods(ctx, blue.Namespace, blue.Release)
@@ -31,6 +35,15 @@ func (p *Phase) retireBlue(ctx context.Context, run *v1alpha1.KarpenterUpgrade) 
 		return "", err
 	}
 	return fmt.Sprintf("pods of release %s still there: %d", blue, len(pods)), nil
+}
+
+// moved says that the original release is where it moves to.
+func (p *Phase) moved(ctx context.Context, plan *v1alpha1.Plan) (bool, error) {
+	r, err := p.Releases.Get(ctx, plan.GreenNamespace(), plan.Release)
+	if errors.Is(err, release.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && r.Deployed(), err
 }
 
 // retire removes the original release once the one in the other namespace does not need it any more for its name's sake.

@@ -103,6 +103,7 @@ func (r *Reader) leaders(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *s
 		}
 		s.Leaders = append(s.Leaders, snapshot.Leader{
 			Namespace: l.Namespace, Lease: l.Name, Identity: ptr.Deref(l.Spec.HolderIdentity, ""), Release: owner,
+			FencedBy: lease.FencedBy(l),
 		})
 	}
 	return nil

@@ -82,7 +82,7 @@ func (r *Reader) greenRelease(ctx context.Context, run *v1alpha1.KarpenterUpgrad
 	if refusal != nil {
 		return nil
 	}
-	found, err := r.Releases.Get(ctx, source.Namespace, plan.GreenRelease(source.Release.Name))
+	found, err := r.Releases.Get(ctx, plan.GreenNamespace(source.Namespace, &run.Spec), plan.GreenRelease(source.Release.Name))
 	if errors.Is(err, release.ErrNotFound) {
 		return nil
 	}

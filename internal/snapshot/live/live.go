@@ -53,6 +53,7 @@ func (r *Reader) Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*sna
 		{"version", r.version},
 		{"deployments", r.installations},
 		{"secrets", r.greenRelease},
+		{"serviceaccounts", r.destination},
 		{"customresourcedefinitions", r.crds},
 		{"nodepools.karpenter.sh", r.asV1(NodePoolKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodePools }, convert.NodePoolToV1)},
 		{"nodeclaims.karpenter.sh", r.nodeClaims},

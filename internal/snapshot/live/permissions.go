@@ -13,6 +13,7 @@ import (
 	"k8s.io/component-helpers/auth/rbac/validation"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/lease"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 )
@@ -99,56 +100,95 @@ func (r *Reader) permissions(ctx context.Context, run *v1alpha1.KarpenterUpgrade
 	if refusal != nil || len(s.Target.Rules) == 0 {
 		return nil
 	}
-	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: source.Namespace}}
-	if err := r.Client.Create(ctx, review); err != nil {
+	want, err := r.neededByHelm(s, source, plan.GreenNamespace(source.Namespace, &run.Spec))
+	if err != nil {
 		return err
-	}
-	held := make([]rbacv1.PolicyRule, 0, len(review.Status.ResourceRules))
-	for _, rule := range review.Status.ResourceRules {
-		held = append(held, rbacv1.PolicyRule{Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources, ResourceNames: rule.ResourceNames})
 	}
 	granted := s.Target.Rules
 	for _, stop := range s.Stops {
 		granted = slices.Concat(granted, stop.Rules)
 	}
-	_, missing := validation.Covers(held, granted)
-	for _, rule := range missing {
-		s.Missing = append(s.Missing, describe(rule))
+	for _, namespace := range namespaces(source.Namespace, &run.Spec) {
+		held, err := r.held(ctx, namespace)
+		if err != nil {
+			return err
+		}
+		_, missing := validation.Covers(held, granted)
+		for _, rule := range missing {
+			s.Missing = append(s.Missing, describe(rule))
+		}
+		s.MissingForHelm = append(s.MissingForHelm, lacking(held, namespace, want)...)
 	}
 	slices.Sort(s.Missing)
 	s.Missing = slices.Compact(s.Missing)
-	want, err := r.neededByHelm(s, source)
-	if err != nil {
-		return err
-	}
-	s.MissingForHelm = lacking(held, source.Namespace, want)
+	slices.Sort(s.MissingForHelm)
+	s.MissingForHelm = slices.Compact(s.MissingForHelm)
 	return nil
 }
 
+// namespaces are those in which the run works with Karpenter's releases.
+func namespaces(source string, spec *v1alpha1.KarpenterUpgradeSpec) []string {
+	if to := plan.TargetNamespace(source, spec); to != "" {
+		return []string{source, to}
+	}
+	return []string{source}
+}
+
+// held are the rules that the operator holds in a namespace.
+func (r *Reader) held(ctx context.Context, namespace string) ([]rbacv1.PolicyRule, error) {
+	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}}
+	if err := r.Client.Create(ctx, review); err != nil {
+		return nil, err
+	}
+	held := make([]rbacv1.PolicyRule, 0, len(review.Status.ResourceRules))
+	for _, rule := range review.Status.ResourceRules {
+		held = append(held, rbacv1.PolicyRule{Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources, ResourceNames: rule.ResourceNames})
+	}
+	return held, nil
+}
+
 // neededByHelm are the permissions for all that the run does with Helm: the second release comes and goes, and the original one
-// is upgraded in the end.
-func (r *Reader) neededByHelm(s *snapshot.Snapshot, source *snapshot.Installation) ([]permission, error) {
+// is upgraded in the end, or removed and installed in another namespace. There the run writes a Lease and a ServiceAccount too.
+func (r *Reader) neededByHelm(s *snapshot.Snapshot, source *snapshot.Installation, to string) ([]permission, error) {
 	present, err := objects(source.Release.Manifest)
 	if err != nil {
 		return nil, err
 	}
 	var out []permission
 	type part struct {
-		objects []unstructured.Unstructured
-		verbs   []string
+		objects   []unstructured.Unstructured
+		namespace string
+		verbs     []string
 	}
-	parts := []part{{s.Target.Green, verbsOfRelease}, {s.Target.Original, verbsOfUpgrade}, {present, verbsOfRemoval}}
+	parts := []part{{s.Target.Green, to, verbsOfRelease}, {s.Target.Original, to, verbsOfUpgrade}, {present, source.Namespace, verbsOfRemoval}}
 	for _, stop := range s.Stops { // what a stop has and the versions around it have not comes and goes
-		parts = append(parts, part{stop.Objects, verbsOfRelease}, part{present, verbsOfUpgrade})
+		parts = append(parts, part{stop.Objects, source.Namespace, verbsOfRelease}, part{present, source.Namespace, verbsOfUpgrade})
 	}
 	for _, part := range parts {
-		want, err := needed(r.Client.RESTMapper(), part.objects, source.Namespace, part.verbs)
+		want, err := needed(r.Client.RESTMapper(), part.objects, part.namespace, part.verbs)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, want...)
 	}
+	if to != source.Namespace {
+		out = append(out, neededByMove(source, to)...)
+	}
 	return out, nil
+}
+
+// neededByMove are the permissions for what a move writes itself.
+func neededByMove(source *snapshot.Installation, to string) []permission {
+	var out []permission
+	for _, namespace := range []string{source.Namespace, to} {
+		for _, verb := range []string{"get", "create", "update", "delete"} {
+			out = append(out, permission{verb: verb, group: "coordination.k8s.io", resource: "leases", namespace: namespace, name: lease.Name})
+		}
+	}
+	for _, verb := range verbsOfRelease {
+		out = append(out, permission{verb: verb, resource: "serviceaccounts", namespace: to, name: source.ServiceAccount})
+	}
+	return out
 }
 
 func describe(r rbacv1.PolicyRule) string {

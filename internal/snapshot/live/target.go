@@ -45,7 +45,10 @@ func (r *Reader) target(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *
 	if s.Target.Rules, err = grantedRules(s.Target.Green); err != nil {
 		return err
 	}
-	return r.targetElection(ctx, s, source.Namespace)
+	if err := runsAs(s); err != nil {
+		return err
+	}
+	return r.targetElection(ctx, s, plan.GreenNamespace(source.Namespace, &run.Spec))
 }
 
 func isVersion(s string) bool {
@@ -85,7 +88,7 @@ func (r *Reader) render(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *
 		return err
 	}
 	s.Target.Values, s.Target.UnknownValues, s.Target.ValueNotes = merged, values.Unknown(merged, chart.Values), notes
-	original := release.Spec{Namespace: source.Namespace, Name: source.Release.Name, Chart: chart, Values: merged}
+	original := release.Spec{Namespace: plan.GreenNamespace(source.Namespace, &run.Spec), Name: source.Release.Name, Chart: chart, Values: merged}
 	if s.Target.Original, err = r.rendered(ctx, original); err != nil {
 		return err
 	}
