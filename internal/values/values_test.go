@@ -77,3 +77,23 @@ unset:
 `)
 	NewWithT(t).Expect(Unknown(given, defaults)).To(Equal([]string{"settings.aws", "settings.featureGates.drift", "webhook"}))
 }
+
+func TestServiceAccount(t *testing.T) {
+	for name, tc := range map[string]struct {
+		given       string
+		made        bool
+		annotations map[string]string
+	}{
+		"nothing said":    {"{}", true, map[string]string{}},
+		"annotated":       {"{serviceAccount: {annotations: {role: a}}}", true, map[string]string{"role": "a"}},
+		"annotated twice": {"{additionalAnnotations: {role: a, team: b}, serviceAccount: {create: true, annotations: {role: c}}}", true, map[string]string{"role": "c", "team": "b"}},
+		"somebody else's": {"{serviceAccount: {create: false, name: x}}", false, map[string]string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			made, annotations := ServiceAccount(read(t, tc.given))
+			g.Expect(made).To(Equal(tc.made))
+			g.Expect(annotations).To(Equal(tc.annotations))
+		})
+	}
+}

@@ -85,9 +85,26 @@ func Upgraded(c Cluster, r report.Report) []Check { return UpgradedFrom(From, c,
 
 // UpgradedFrom is Upgraded from another version than From.
 func UpgradedFrom(from string, c Cluster, r report.Report) []Check {
+	out := []Check{equal("Helm releases", c.Releases, []string{"karpenter-crd=" + To, "karpenter=" + To})}
+	return slices.Concat(out, upgradedIn(workloads.Namespace, from, c, r))
+}
+
+// Moved are those after an upgrade that moved the release to another namespace. The CRDs' own release stays.
+func Moved(namespace string, c Cluster, r report.Report) []Check {
 	out := []Check{
-		equal("Helm releases", c.Releases, []string{"karpenter-crd=" + To, "karpenter=" + To}),
-		equal("controllers", c.Controllers, []string{fmt.Sprintf("%s/karpenter=%s (2 of 2)", workloads.Namespace, To)}),
+		equal("Helm releases", c.Releases, []string{"karpenter-crd=" + To}),
+		equal("Helm releases in other namespaces", c.OtherReleases, []string{namespace + "/karpenter=" + To}),
+		{
+			Name: "who leads", Got: orNone(c.Elections), Want: "a pod in " + namespace,
+			OK: len(c.Elections) == 1 && strings.HasPrefix(c.Elections[0], namespace+"=karpenter-") && !strings.Contains(c.Elections[0], "/"),
+		},
+	}
+	return slices.Concat(out, upgradedIn(namespace, From, c, r))
+}
+
+func upgradedIn(namespace, from string, c Cluster, r report.Report) []Check {
+	out := []Check{
+		equal("controllers", c.Controllers, []string{fmt.Sprintf("%s/karpenter=%s (2 of 2)", namespace, To)}),
 		equal("CRDs that are not as "+To+" has them", otherCRDs(c.CRDs), nil),
 		equal("NodePools of "+from, blue(c.NodePools), nil),
 		equal("EC2NodeClasses of "+from, blue(c.NodeClasses), nil),

@@ -6,12 +6,15 @@ import (
 	"slices"
 	"strings"
 
+	helmrelease "helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage"
 	"helm.sh/helm/v3/pkg/storage/driver"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/workloads"
@@ -21,6 +24,10 @@ import (
 type Cluster struct {
 	// Releases are the Helm releases in Karpenter's namespace, as name=chart version.
 	Releases []string
+	// OtherReleases are those in all other namespaces but the operator's, as namespace/name=chart version.
+	OtherReleases []string
+	// Elections are the Leases by which Karpenter elects, as namespace=holder's pod.
+	Elections []string
 	// Controllers are the Deployments of Karpenter in all namespaces, as namespace/name=image tag (ready of wanted).
 	Controllers []string
 	// CRDs are those of Karpenter, as name=stored versions, conversion.
@@ -45,7 +52,7 @@ func (s *Stage) Look(ctx context.Context) (Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var c Cluster
-	for _, read := range []func(context.Context, *Cluster) error{s.releases, s.controllers, s.crds, s.pools, s.nodes} {
+	for _, read := range []func(context.Context, *Cluster) error{s.releases, s.elections, s.controllers, s.crds, s.pools, s.nodes} {
 		if err := read(ctx, &c); err != nil {
 			return Cluster{}, err
 		}
@@ -54,14 +61,36 @@ func (s *Stage) Look(ctx context.Context) (Cluster, error) {
 }
 
 func (s *Stage) releases(_ context.Context, c *Cluster) error {
-	releases, err := storage.Init(driver.NewSecrets(s.Kube.CoreV1().Secrets(workloads.Namespace))).ListDeployed()
+	releases, err := storage.Init(driver.NewSecrets(s.Kube.CoreV1().Secrets(""))).ListReleases()
 	if err != nil {
 		return fmt.Errorf("listing Helm releases: %w", err)
 	}
 	for _, r := range releases {
-		c.Releases = append(c.Releases, r.Name+"="+r.Chart.Metadata.Version)
+		name := r.Name + "=" + r.Chart.Metadata.Version
+		switch {
+		case r.Info.Status == helmrelease.StatusSuperseded || r.Namespace == OperatorNamespace:
+		case r.Namespace == workloads.Namespace:
+			c.Releases = append(c.Releases, name)
+		default:
+			c.OtherReleases = append(c.OtherReleases, r.Namespace+"/"+name)
+		}
 	}
 	slices.Sort(c.Releases)
+	slices.Sort(c.OtherReleases)
+	return nil
+}
+
+func (s *Stage) elections(ctx context.Context, c *Cluster) error {
+	var leases coordinationv1.LeaseList
+	if err := s.Client.List(ctx, &leases, client.MatchingFields{"metadata.name": "karpenter-leader-election"}); err != nil {
+		return fmt.Errorf("listing Leases of Karpenter: %w", err)
+	}
+	for i := range leases.Items {
+		l := &leases.Items[i]
+		holder, _, _ := strings.Cut(ptr.Deref(l.Spec.HolderIdentity, ""), "_")
+		c.Elections = append(c.Elections, l.Namespace+"="+holder)
+	}
+	slices.Sort(c.Elections)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -109,12 +110,13 @@ func (s *Stage) ApplyWorkloads(ctx context.Context, progress func(missing []stri
 	return workloads.WaitReady(ctx, s.Client, progress)
 }
 
-// InstallOperator installs the operator by its chart and waits until its pods are Ready.
-func (s *Stage) InstallOperator(ctx context.Context) error {
+// InstallOperator installs the operator by its chart and waits until its pods are Ready. It may move the release to targetNamespace,
+// if one is given.
+func (s *Stage) InstallOperator(ctx context.Context, targetNamespace ...string) error {
 	_, err := s.Sandbox.InstallChart(ctx, OperatorRelease, OperatorNamespace, filepath.Join(s.root, chart), "", map[string]any{
 		"replicas":  operatorReplicas,
 		"image":     map[string]any{"repository": "sandbox.local/karpenter-upgrade-operator", "tag": "dev"},
-		"karpenter": map[string]any{"namespace": workloads.Namespace, "release": workloads.Release},
+		"karpenter": map[string]any{"namespace": workloads.Namespace, "release": workloads.Release, "targetNamespace": strings.Join(targetNamespace, "")},
 	})
 	if err != nil {
 		return err

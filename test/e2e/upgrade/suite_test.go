@@ -45,8 +45,8 @@ type play struct {
 	dir         string
 }
 
-// stage brings everything up to where a run can begin.
-func stage(ctx context.Context, name string) *play {
+// stage brings everything up to where a run can begin, which may move the release to targetNamespace, if one is given.
+func stage(ctx context.Context, name string, targetNamespace ...string) *play {
 	GinkgoHelper()
 	return stageFrom(ctx, name, scenario.From, scenario.To)
 }
@@ -65,7 +65,7 @@ func stageFrom(ctx context.Context, name string, versions ...string) *play {
 	Expect(p.ApplyWorkloads(ctx, func(missing []string) { GinkgoWriter.Println("not complete yet:", strings.Join(missing, ", ")) })).To(Succeed())
 	p.observation, err = p.Observe(ctx, p.dir, GinkgoWriter)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(p.InstallOperator(ctx)).To(Succeed())
+	Expect(p.InstallOperator(ctx, targetNamespace...)).To(Succeed())
 	c, err := p.Look(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(len(c.Nodes)).To(BeNumerically(">=", 12), "nodes that Karpenter launched")
