@@ -94,7 +94,9 @@ func TestAFenceIsNoLeader(t *testing.T) {
 func TestThePermissionsOfAMoveAreAskedForByName(t *testing.T) {
 	g := NewWithT(t)
 	s, spec := healthy(t)
-	moved(func(s *snapshot.Snapshot) { s.MissingForHelm = []string{"create leases.coordination.k8s.io kube-system/karpenter-leader-election"} })(t, s, spec)
+	moved(func(s *snapshot.Snapshot) {
+		s.MissingForHelm = []string{"create leases.coordination.k8s.io kube-system/karpenter-leader-election"}
+	})(t, s, spec)
 	g.Expect(run(t, s, spec)[0].Fix).To(Equal(
 		"upgrade this operator's chart with --set karpenter.namespace=karpenter,karpenter.release=karpenter,karpenter.targetNamespace=kube-system"))
 }

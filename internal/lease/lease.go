@@ -86,8 +86,8 @@ func Settled(l *coordinationv1.Lease, now time.Time) bool {
 
 // Fence makes the Lease of a namespace the fence of a run, whoever holds it: l as it was read, or nil when there is none. It fails
 // with a conflict, or because there is one, when that has changed since. A leader that it takes the Lease from may act on until
-// the fence is Settled.
-func Fence(ctx context.Context, c client.Client, namespace string, l *coordinationv1.Lease, run string, now time.Time) error {
+// the fence is Settled. Vacant says that the caller knows that nobody leads by it: then it is so at once.
+func Fence(ctx context.Context, c client.Client, namespace string, l *coordinationv1.Lease, run string, now time.Time, vacant bool) error {
 	fence := &coordinationv1.Lease{}
 	if l != nil {
 		fence = l.DeepCopy()
@@ -96,6 +96,9 @@ func Fence(ctx context.Context, c client.Client, namespace string, l *coordinati
 	at := metav1.NewMicroTime(now)
 	fence.Spec.HolderIdentity, fence.Spec.LeaseDurationSeconds = ptr.To(fencePrefix+run), ptr.To(int32(fenceDuration.Seconds()))
 	fence.Spec.AcquireTime, fence.Spec.RenewTime = &at, &at
+	if vacant {
+		fence.Spec.AcquireTime = nil
+	}
 	fence.Spec.LeaseTransitions = ptr.To(ptr.Deref(fence.Spec.LeaseTransitions, 0) + 1)
 	write := func() error { return c.Update(ctx, fence) }
 	if l == nil {

@@ -58,8 +58,9 @@ func (k *Kit) FenceGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade) er
 		return err
 	}
 	now := k.Clock.Now()
+	vacant := l == nil || !lease.Valid(l, now)
 	switch {
-	case l == nil || !lease.Valid(l, now):
+	case vacant:
 	case lease.FencedBy(l) == run.Name:
 		return nil
 	case !ownFence(l):
@@ -72,7 +73,7 @@ func (k *Kit) FenceGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade) er
 				side.lease(), ptr.Deref(l.Spec.HolderIdentity, ""), side.Namespace))
 		}
 	}
-	return lease.Fence(ctx, k.Live, side.Namespace, l, run.Name, now)
+	return lease.Fence(ctx, k.Live, side.Namespace, l, run.Name, now, vacant)
 }
 
 // belongs says that a Lease is held by a pod of this release.
@@ -105,7 +106,7 @@ func (k *Kit) KeepFence(ctx context.Context, run *v1alpha1.KarpenterUpgrade) err
 	if stopped {
 		side, l = blue, ofBlue
 	}
-	if err := lease.Fence(ctx, k.Live, side.Namespace, l, run.Name, k.Clock.Now()); err != nil {
+	if err := lease.Fence(ctx, k.Live, side.Namespace, l, run.Name, k.Clock.Now(), false); err != nil {
 		return err
 	}
 	return fmt.Errorf("lease %s, which keeps release %s from leading beside the other one, was taken from the run, and is held by it again", side.lease(), side)
@@ -140,8 +141,12 @@ func (k *Kit) Awaits(ctx context.Context, run *v1alpha1.KarpenterUpgrade, standb
 	}
 }
 
-// Pass lets leader lead, now that no pod of stopped is left: first the Lease of stopped is fenced, so that whoever starts it again does
-// not lead, and only then the fence of leader's is taken away. It says what it waits for, and nothing when leader may lead.
+// Pass lets leader lead, now that stopped has been stopped: first, when nobody leads by it any more, the Lease of stopped is fenced, so
+// that no pod of it that is left leads, nor one that somebody starts, and only then the fence of leader's is taken away. It says what
+// it waits for, and nothing when leader may lead.
+//
+// A pod that gives its Lease back, as Karpenter 1.0 does, has stopped its controllers before (controller-runtime's
+// LeaderElectionReleaseOnCancel); it takes some seconds more to end, for which nobody has to wait.
 func (k *Kit) Pass(ctx context.Context, run *v1alpha1.KarpenterUpgrade, stopped, leader Side) (string, error) {
 	if !run.Status.Plan.Moves() {
 		return "", nil
@@ -172,7 +177,7 @@ func (k *Kit) fenceStopped(ctx context.Context, run *v1alpha1.KarpenterUpgrade, 
 			return fmt.Sprintf("waiting for %s, which holds Lease %s, to end", ptr.Deref(l.Spec.HolderIdentity, ""), stopped.lease()), nil
 		}
 	}
-	return "", lease.Fence(ctx, k.Live, stopped.Namespace, l, run.Name, k.Clock.Now())
+	return "", lease.Fence(ctx, k.Live, stopped.Namespace, l, run.Name, k.Clock.Now(), true)
 }
 
 // over says that nobody leads by a Lease any more. Pods are of the other release: they tell by what names this one's went.

@@ -13,7 +13,7 @@ import (
 )
 
 // ours are the namespaces whose objects are the tests' own.
-var ours = sets.New(karpenterNS, operatorNS, shopNS, payNS)
+var ours = sets.New(karpenterNS, movedNS, operatorNS, shopNS, payNS)
 
 // made are the kinds of which tests make objects. Of those that the API server has objects of itself, only those that belong to
 // one of the two charts are the tests'.

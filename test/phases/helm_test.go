@@ -15,7 +15,7 @@ func (w *world) records() *storage.Storage {
 	w.t.Helper()
 	clients, err := kubernetes.NewForConfig(shared.config)
 	w.ok(err)
-	return storage.Init(driver.NewSecrets(clients.CoreV1().Secrets(karpenterNS)))
+	return storage.Init(driver.NewSecrets(clients.CoreV1().Secrets(w.ns)))
 }
 
 // cutOff leaves a release as whoever worked on it leaves it when he is killed.
@@ -31,14 +31,14 @@ func (w *world) cutOff(name string, status helmrelease.Status) {
 // helmRelease is a release in Karpenter's namespace, that must be there.
 func (w *world) helmRelease(name string) *release.Release {
 	w.t.Helper()
-	r, err := shared.helm.Get(w.ctx(), karpenterNS, name)
+	r, err := shared.helm.Get(w.ctx(), w.ns, name)
 	w.ok(err)
 	return r
 }
 
 func (w *world) hasRelease(name string) bool {
 	w.t.Helper()
-	_, err := shared.helm.Get(w.ctx(), karpenterNS, name)
+	_, err := shared.helm.Get(w.ctx(), w.ns, name)
 	if err != nil {
 		w.Expect(err).To(MatchError(release.ErrNotFound))
 	}

@@ -30,12 +30,12 @@ func (w *world) installBlue(ownCRDs bool, values ...map[string]any) {
 	w.t.Helper()
 	state := crdState{Version: blueVersion, Conversion: blueConversion()}
 	if ownCRDs {
-		state.Namespace, state.Release = karpenterNS, crdRelease
+		state.Namespace, state.Release = w.ns, crdRelease
 	}
 	w.setCRDs(state)
 	if ownCRDs {
 		w.install(crdRelease, release.ChartCRDs, blueVersion, map[string]any{
-			"webhook": map[string]any{"enabled": true, "serviceName": blueRelease, "serviceNamespace": karpenterNS, "port": int64(8443)},
+			"webhook": map[string]any{"enabled": true, "serviceName": blueRelease, "serviceNamespace": w.ns, "port": int64(8443)},
 		})
 	}
 	all := map[string]any{"settings": map[string]any{"clusterName": "sandbox"}}
@@ -57,7 +57,7 @@ func (w *world) install(name, chart, version string, values map[string]any) {
 	w.t.Helper()
 	pulled, err := shared.helm.Pull(w.ctx(), chartRef(chart, version))
 	w.ok(err)
-	w.ok(shared.helm.Apply(w.ctx(), release.Spec{Namespace: karpenterNS, Name: name, Chart: pulled, Values: values}))
+	w.ok(shared.helm.Apply(w.ctx(), release.Spec{Namespace: w.ns, Name: name, Chart: pulled, Values: values}))
 }
 
 // serve puts a ready endpoint behind the webhook's port of a release's Service.
@@ -70,7 +70,7 @@ metadata: {namespace: %s, name: %s-1, labels: {kubernetes.io/service-name: %s}}
 addressType: IPv4
 endpoints: [{addresses: [10.1.1.1], conditions: {ready: true}}]
 ports: [{name: https-webhook, port: 8443, protocol: TCP}]
-`, karpenterNS, releaseName, releaseName))
+`, w.ns, releaseName, releaseName))
 }
 
 // play plays, for a moment, the Deployment controller, the kubelet and the election of a leader for all of Karpenter's releases:
@@ -78,7 +78,7 @@ ports: [{name: https-webhook, port: 8443, protocol: TCP}]
 func (w *world) play() {
 	w.t.Helper()
 	var deployments appsv1.DeploymentList
-	w.ok(w.api.List(w.ctx(), &deployments, client.InNamespace(karpenterNS), client.MatchingLabels{"app.kubernetes.io/name": "karpenter"}))
+	w.ok(w.api.List(w.ctx(), &deployments, client.InNamespace(w.ns), client.MatchingLabels{"app.kubernetes.io/name": "karpenter"}))
 	for i := range deployments.Items {
 		w.playDeployment(&deployments.Items[i])
 	}
@@ -123,14 +123,14 @@ func podName(d *appsv1.Deployment, i int) string {
 
 func (w *world) deployment(name string) *appsv1.Deployment {
 	w.t.Helper()
-	return get(w, &appsv1.Deployment{}, karpenterNS, name)
+	return get(w, &appsv1.Deployment{}, w.ns, name)
 }
 
 // pods of a release of Karpenter.
 func (w *world) pods(releaseName string) []corev1.Pod {
 	w.t.Helper()
 	var found corev1.PodList
-	w.ok(w.api.List(w.ctx(), &found, client.InNamespace(karpenterNS), client.MatchingLabels{"app.kubernetes.io/instance": releaseName}))
+	w.ok(w.api.List(w.ctx(), &found, client.InNamespace(w.ns), client.MatchingLabels{"app.kubernetes.io/instance": releaseName}))
 	return found.Items
 }
 
@@ -138,7 +138,7 @@ func (w *world) pods(releaseName string) []corev1.Pod {
 func (w *world) startPod(name string, labels map[string]string, ready bool, change ...func(*corev1.Pod)) {
 	w.t.Helper()
 	p := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: karpenterNS, Name: name, Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: name, Labels: labels},
 		Spec:       corev1.PodSpec{NodeName: "system-1", Containers: []corev1.Container{{Name: "controller", Image: "controller"}}},
 	}
 	for _, c := range change {
@@ -164,7 +164,7 @@ func (w *world) setReady(p *corev1.Pod, ready bool) {
 // kill removes a pod of Karpenter at once.
 func (w *world) kill(name string) {
 	w.t.Helper()
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: karpenterNS, Name: name}}
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: name}}
 	w.ok(client.IgnoreNotFound(w.api.Delete(w.ctx(), p, client.GracePeriodSeconds(0))))
 }
 
@@ -178,7 +178,7 @@ func (w *world) elect() {
 			holder = ptr.Deref(l.Spec.HolderIdentity, "")
 		}
 	}
-	if lease.HolderPod(l) != "" && holder == "" {
+	if lease.HolderPod(l) != "" && lease.FencedBy(l) == "" && holder == "" {
 		w.pass(time.Second) // in which nobody renews it
 	}
 	if ptr.Deref(l.Spec.HolderIdentity, "") == "" && len(candidates) > 0 {
@@ -192,7 +192,7 @@ func (w *world) elect() {
 // lease of Karpenter; an empty one when there is none.
 func (w *world) lease() *coordinationv1.Lease {
 	w.t.Helper()
-	l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: karpenterNS, Name: lease.Name}}
+	l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: lease.Name}}
 	w.ok(client.IgnoreNotFound(w.api.Get(w.ctx(), client.ObjectKeyFromObject(l), l)))
 	return l
 }
@@ -232,6 +232,6 @@ spec:
   template:
     metadata: {labels: %s}
     spec: {containers: [{name: controller, image: "public.ecr.aws/karpenter/controller:%s"}]}
-`, karpenterNS, name, labels, replicas, labels, labels, version))
+`, w.ns, name, labels, replicas, labels, labels, version))
 	w.play()
 }

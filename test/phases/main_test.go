@@ -36,6 +36,8 @@ const (
 	operatorNS  = "upgrade-operator"
 	shopNS      = "shop"
 	payNS       = "pay"
+	// movedNS is where releases move to.
+	movedNS = "karpenter-system"
 )
 
 // shared is what the tests share: an API server, and a registry with Karpenter's charts.
@@ -58,7 +60,7 @@ func setup(ctx context.Context, config *rest.Config) (func(), error) {
 	if shared.api, err = client.New(config, client.Options{Scheme: manager.Scheme()}); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{karpenterNS, operatorNS, shopNS, payNS, "kube-node-lease"} {
+	for _, name := range []string{karpenterNS, movedNS, operatorNS, shopNS, payNS, "kube-node-lease"} {
 		err := shared.api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return nil, fmt.Errorf("making namespace %s: %w", name, err)

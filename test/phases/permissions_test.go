@@ -45,7 +45,7 @@ func (w *world) ownChart() string {
 	w.ok(err)
 	manifest, err := shared.helm.Render(w.ctx(), release.Spec{
 		Namespace: operatorNS, Name: operatorName, Chart: &release.Chart{Archive: archive},
-		Values: map[string]any{"karpenter": map[string]any{"namespace": karpenterNS}},
+		Values: map[string]any{"karpenter": map[string]any{"namespace": karpenterNS, "targetNamespace": w.mayMoveTo}},
 	})
 	w.ok(err)
 	return manifest

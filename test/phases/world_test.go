@@ -43,13 +43,17 @@ type world struct {
 	clock *clocktesting.FakePassiveClock
 	kit   *phase.Kit
 	run   *v1alpha1.KarpenterUpgrade
+	// ns is the namespace of Karpenter that is looked at and played: its own, unless a test says otherwise.
+	ns string
+	// mayMoveTo is the namespace that the operator's chart permits it to move the release to; empty for none.
+	mayMoveTo string
 }
 
 // newWorld empties the cluster but for the CRDs of a version of Karpenter, which belong to no Helm release.
 func newWorld(t *testing.T, crds string) *world {
 	t.Helper()
 	now := clock.RealClock{}.Now().Truncate(time.Second)
-	w := &world{WithT: NewWithT(t), t: t, api: shared.api, connection: shared.config, clock: clocktesting.NewFakePassiveClock(now)}
+	w := &world{WithT: NewWithT(t), t: t, api: shared.api, connection: shared.config, ns: karpenterNS, clock: clocktesting.NewFakePassiveClock(now)}
 	live := client.WithFieldOwner(shared.api, phase.FieldOwner)
 	w.kit = &phase.Kit{
 		Client: live, Live: live, Clock: w.clock, Namespace: operatorNS,
