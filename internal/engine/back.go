@@ -112,9 +112,13 @@ func rolledBackMessage(run *v1alpha1.KarpenterUpgrade) string {
 }
 
 func abortedMessage(run *v1alpha1.KarpenterUpgrade) string {
+	fence := ""
+	if run.Status.Plan != nil && run.Status.Plan.Moves() {
+		fence = "; where two releases are left one is kept from leading: see the messages of Install and Handover in .status.steps"
+	}
 	for i := len(run.Status.Steps) - 1; i >= 0; i-- {
 		if s := run.Status.Steps[i]; s.State != v1alpha1.StepPending && s.State != v1alpha1.StepUndone {
-			return fmt.Sprintf("aborted in %s; marks are taken back, releases, NodePools and nodes stay as they are", s.Phase)
+			return fmt.Sprintf("aborted in %s; marks are taken back, releases, NodePools and nodes stay as they are%s", s.Phase, fence)
 		}
 	}
 	return "aborted before anything was changed"
