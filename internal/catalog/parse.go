@@ -37,6 +37,13 @@ func (e *RowError) Where() string {
 	}
 }
 
+// Problem is a document of rows, of some object in the cluster, that was refused.
+type Problem struct {
+	// Object is the one that the document is in, as Kind/namespace/name.
+	Object   string
+	Why, Fix string
+}
+
 // overlay lays the rows of a document over others. The rows that it changes are copied.
 func overlay(raw map[string]map[string]any, doc []byte) error {
 	var parsed struct {

@@ -160,6 +160,9 @@ var wrongs = map[string]change{
 	"TargetVersionNotInCatalog": func(_ *testing.T, _ *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) {
 		spec.Target.Version = "1.15.0"
 	},
+	"CatalogConfigMapInvalid": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.CatalogProblems = []catalog.Problem{{Object: "ConfigMap/operator/rows", Why: `row "1.15": the minors between are missing`, Fix: "add them"}}
+	},
 	"ChartNotFound": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.Target.Chart.NotFound, s.Target.Chart.Error = true, "not found"
 	},

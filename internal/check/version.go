@@ -13,6 +13,7 @@ func versionChecks() []Check {
 		{Code: "KubernetesTooOld", Severity: v1alpha1.SeverityBlocker, Find: kubernetes(-1)},
 		{Code: "KubernetesTooNew", Severity: v1alpha1.SeverityWarning, Find: kubernetes(1)},
 		{Code: "TargetVersionNotInCatalog", Severity: v1alpha1.SeverityWarning, Find: notInCatalog},
+		{Code: "CatalogConfigMapInvalid", Severity: v1alpha1.SeverityWarning, Find: catalogProblems},
 	}
 }
 
@@ -70,4 +71,12 @@ func notInCatalog(in Input) []Hit {
 	return one([]string{targetField}, "read its upgrade guide, or upgrade this operator",
 		"Karpenter %s is newer than what this operator knows of (%s): what it changes is not checked",
 		in.Spec.Target.Version, in.Catalog.Newest().Latest())
+}
+
+func catalogProblems(in Input) []Hit {
+	out := make([]Hit, 0, len(in.Snapshot.CatalogProblems))
+	for _, p := range in.Snapshot.CatalogProblems {
+		out = append(out, Hit{Objects: []string{p.Object}, Why: p.Why, Fix: p.Fix})
+	}
+	return out
 }

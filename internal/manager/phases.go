@@ -6,6 +6,7 @@ import (
 	"k8s.io/client-go/discovery"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
+	cataloglive "github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog/live"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/cloud"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
@@ -31,7 +32,7 @@ func Engine(kit *phase.Kit, dc discovery.ServerVersionInterface) (*engine.Engine
 	}
 	snapshots := &live.Reader{Client: kit.Live, Discovery: dc, Releases: kit.Releases, Cloud: cloud.NewAWS, Clock: kit.Clock}
 	return engine.New(kit.Clock,
-		&preflight.Phase{Snapshots: snapshots, Catalog: versions},
+		&preflight.Phase{Snapshots: snapshots, Catalogs: &cataloglive.Source{Client: kit.Live, Namespace: kit.Namespace, BuiltIn: versions}},
 		&backup.Phase{Kit: kit},
 		&freeze.Phase{Kit: kit}, // before Tag: more tags may make nodes drift
 		&tag.Phase{Kit: kit, Cloud: cloud.NewAWS},

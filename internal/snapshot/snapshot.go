@@ -8,6 +8,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/convert"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
@@ -58,6 +59,8 @@ type Snapshot struct {
 	MissingForHelm []string
 	// Problems are what could not be read.
 	Problems []Problem
+	// CatalogProblems are what users add to the version catalogue and what was refused.
+	CatalogProblems []catalog.Problem
 }
 
 // Installation is one Deployment of Karpenter's controller.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
+	cataloglive "github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog/live"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/preflight"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
@@ -39,7 +40,8 @@ func (w *world) preflight() *preflight.Phase {
 	versions, err := catalog.Load()
 	w.ok(err)
 	return &preflight.Phase{
-		Snapshots: &live.Reader{Client: w.kit.Live, Discovery: dc, Releases: w.kit.Releases, Clock: w.clock}, Catalog: versions,
+		Snapshots: &live.Reader{Client: w.kit.Live, Discovery: dc, Releases: w.kit.Releases, Clock: w.clock},
+		Catalogs:  &cataloglive.Source{Client: w.kit.Live, Namespace: w.kit.Namespace, BuiltIn: versions},
 	}
 }
 
@@ -86,6 +88,7 @@ func TestThePlanIsWhatTheClusterHas(t *testing.T) {
 		Hops: []v1alpha1.Hop{{
 			Version: greenVersion, Strategy: v1alpha1.StrategyBlueGreen,
 			ChartDigest: w.digest(release.ChartKarpenter), CRDChartDigest: w.digest(release.ChartCRDs),
+			Preconditions: made.Hops[0].Preconditions, Changes: made.Hops[0].Changes, RollbackTo: blueVersion,
 		}},
 		Pools:       []v1alpha1.PoolPlan{{Blue: "general", Green: "general-v1-14-1", NodeClass: "default-v1-14-1", Weight: 100, Nodes: 2}},
 		NodeClasses: []v1alpha1.NodeClassPlan{{Blue: "default", Green: "default-v1-14-1", CanaryPool: "general-v1-14-1"}},

@@ -19,10 +19,15 @@ type Snapshots interface {
 	Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*snapshot.Snapshot, error)
 }
 
+// Catalogs knows Karpenter's releases, with what users added. The problems are what they added and what was refused.
+type Catalogs interface {
+	Catalog(ctx context.Context) (*catalog.Catalog, []catalog.Problem, error)
+}
+
 // Phase is the phase Preflight.
 type Phase struct {
 	Snapshots Snapshots
-	Catalog   *catalog.Catalog
+	Catalogs  Catalogs
 }
 
 var _ engine.Phase = (*Phase)(nil)
@@ -36,8 +41,13 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	if err != nil {
 		return engine.FromError(err)
 	}
-	made, refusal := plan.Make(s, &run.Spec, p.Catalog)
-	findings := check.Run(check.Input{Snapshot: s, Spec: &run.Spec, Plan: made, Refusal: refusal, Catalog: p.Catalog})
+	versions, problems, err := p.Catalogs.Catalog(ctx)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	s.CatalogProblems = problems
+	made, refusal := plan.Make(s, &run.Spec, versions)
+	findings := check.Run(check.Input{Snapshot: s, Spec: &run.Spec, Plan: made, Refusal: refusal, Catalog: versions})
 	record(run, s, made, findings)
 	switch {
 	case queued(findings):
