@@ -155,15 +155,20 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 		return engine.Wait(time.Second, "WaitingForBlue", "%d of %d pods of Deployment %s/%s are Ready; green leads until they are", ready, wanted, blue.Namespace, blue.Name)
 	}
 	if green != nil && ptr.Deref(green.Spec.Replicas, 1) > 0 {
-		if awaits, err := p.awaitBlue(ctx, run); err != nil || awaits != "" {
-			return waiting("WaitingForFence", awaits, err)
-		}
-		if err := p.Scale(ctx, green, 0, ""); err != nil {
-			return engine.FromError(err)
-		}
-		return engine.Wait(look, "StoppingGreen", "Deployment %s/%s is being scaled to 0", green.Namespace, green.Name)
+		return p.stopGreen(ctx, run, green)
 	}
 	return p.lead(ctx, run, phase.Green(plan), phase.Blue(plan))
+}
+
+// stopGreen scales green to zero, once blue is there to follow it.
+func (p *Phase) stopGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade, green *appsv1.Deployment) engine.Outcome {
+	if awaits, err := p.awaitBlue(ctx, run); err != nil || awaits != "" {
+		return waiting("WaitingForFence", awaits, err)
+	}
+	if err := p.Scale(ctx, green, 0, ""); err != nil {
+		return engine.FromError(err)
+	}
+	return engine.Wait(look, "StoppingGreen", "Deployment %s/%s is being scaled to 0", green.Namespace, green.Name)
 }
 
 // unmark takes the run's mark off blue's Deployment, in one write with its replicas. A mark of another run stays.

@@ -17,8 +17,8 @@ import (
 // insistence is for how long after blue was stopped again whoever starts it once more is not fought with.
 const insistence = 5 * time.Minute
 
-// Keep implements engine.Keeper: blue stays stopped. Its pods would be standbys of the same Lease, so there would still be one
-// leader at most; but it might be blue, and what green is to prove would be blue's work.
+// Keep implements engine.Keeper: blue stays stopped. Its pods would be standbys, of the same Lease or at a fence, so there would still be
+// one leader at most; but it might be blue, and what green is to prove would be blue's work.
 //
 // Blue is stopped again once. Whoever starts it again within a few minutes of that means it, or is a machine that does so for
 // ever: then the run waits, and says who it is. A run that goes back lets blue run: that is where it goes.

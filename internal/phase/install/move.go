@@ -113,15 +113,11 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 		return engine.Done("there are no marks")
 	}
 	green := phase.Green(plan)
-	_, err := p.Releases.Get(ctx, green.Namespace, green.Release)
-	if err != nil && !errors.Is(err, release.ErrNotFound) {
+	left, err := p.left(ctx, plan)
+	if err != nil {
 		return engine.FromError(err)
 	}
-	pods, listErr := p.ControllerPods(ctx, green.Namespace, green.Release)
-	if listErr != nil {
-		return engine.FromError(listErr)
-	}
-	if err != nil && len(pods) == 0 && !p.original(ctx, plan) {
+	if !left {
 		if err := p.clear(ctx, run); err != nil {
 			return engine.FromError(err)
 		}
@@ -140,8 +136,15 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 	return engine.Done("the marks in namespace %s are gone", green.Namespace)
 }
 
-// original says that the original release is in the namespace that it moves to, as far as can be read.
-func (p *Phase) original(ctx context.Context, plan *v1alpha1.Plan) bool {
-	_, err := p.Releases.Get(ctx, plan.GreenNamespace(), plan.Release)
-	return !errors.Is(err, release.ErrNotFound)
+// left says that something of Karpenter is in the namespace that the release moves to: green, a pod of it, or the release itself.
+func (p *Phase) left(ctx context.Context, plan *v1alpha1.Plan) (bool, error) {
+	green := phase.Green(plan)
+	for _, name := range []string{green.Release, plan.Release} {
+		_, err := p.Releases.Get(ctx, green.Namespace, name)
+		if !errors.Is(err, release.ErrNotFound) {
+			return true, err
+		}
+	}
+	pods, err := p.ControllerPods(ctx, green.Namespace, green.Release)
+	return len(pods) > 0, err
 }

@@ -179,9 +179,10 @@ func (r *Reader) neededByHelm(s *snapshot.Snapshot, source *snapshot.Installatio
 
 // neededByMove are the permissions for what a move writes itself.
 func neededByMove(source *snapshot.Installation, to string) []permission {
-	var out []permission
-	for _, namespace := range []string{source.Namespace, to} {
-		for _, verb := range []string{"get", "create", "update", "delete"} {
+	both, verbs := []string{source.Namespace, to}, []string{"get", "create", "update", "delete"}
+	out := make([]permission, 0, len(both)*len(verbs)+len(verbsOfRelease))
+	for _, namespace := range both {
+		for _, verb := range verbs {
 			out = append(out, permission{verb: verb, group: "coordination.k8s.io", resource: "leases", namespace: namespace, name: lease.Name})
 		}
 	}
