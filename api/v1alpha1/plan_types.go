@@ -175,6 +175,11 @@ type StorageStatus struct {
 	// +required
 	Version string `json:"version"`
 
+	// startedAt is when it was first seen that the CRD stores new objects in this version. Rewriting begins some seconds later,
+	// when every API server knows.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+
 	// state is Running while objects are rewritten and Done when a whole pass has found every object stored in this version.
 	// +required
 	State StepState `json:"state"`

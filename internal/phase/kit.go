@@ -35,6 +35,8 @@ type Kit struct {
 	Namespace string
 	// Endings makes handovers faster; nil for none.
 	Endings *Endings
+	// StoragePage is how many objects MigrateStorage rewrites in one call; 0 for the usual number.
+	StoragePage int64
 }
 
 // Kinds of Karpenter that phases write.

@@ -19,6 +19,7 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/registry"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"oras.land/oras-go/v2/errdef"
 
@@ -122,6 +123,24 @@ func CRDs(manifest string) ([]apiextensionsv1.CustomResourceDefinition, error) {
 	}
 	slices.SortFunc(out, byName)
 	return out, nil
+}
+
+// Has says that a manifest has a cluster-scoped object.
+func Has(manifest, kind, name string) (bool, error) {
+	decoder := utilyaml.NewYAMLOrJSONDecoder(strings.NewReader(manifest), 4096)
+	for {
+		var o metav1.PartialObjectMetadata
+		err := decoder.Decode(&o)
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("reading a manifest: %w", err)
+		}
+		if o.Kind == kind && o.Name == name {
+			return true, nil
+		}
+	}
 }
 
 func byName(a, b apiextensionsv1.CustomResourceDefinition) int {

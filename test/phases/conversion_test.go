@@ -22,8 +22,8 @@ import (
 )
 
 // convert serves a conversion webhook on loopback, in place of Karpenter's own, and lets its CRDs name it. It converts as little
-// as can be: objects only change their version.
-func (w *world) convert() {
+// as can be: objects change their version, and get what v1 requires. The function that it returns ends it.
+func (w *world) convert() (stop func()) {
 	w.t.Helper()
 	certificate, ca := w.certificate()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(answerConversion))
@@ -35,6 +35,7 @@ func (w *world) convert() {
 			c.Spec.Conversion.Webhook.ClientConfig = &apiextensionsv1.WebhookClientConfig{URL: &server.URL, CABundle: ca}
 		})
 	}
+	return server.Close
 }
 
 // certificate is a certificate for 127.0.0.1 that is its own authority, and as such in PEM.
@@ -67,6 +68,7 @@ func answerConversion(out http.ResponseWriter, in *http.Request) {
 			return
 		}
 		o.SetAPIVersion(review.Request.DesiredAPIVersion)
+		complete(o)
 		response.ConvertedObjects = append(response.ConvertedObjects, runtime.RawExtension{Object: o})
 	}
 	review.Request, review.Response = nil, response
@@ -77,4 +79,31 @@ func answerConversion(out http.ResponseWriter, in *http.Request) {
 	}
 	out.Header().Set("Content-Type", "application/json")
 	_, _ = out.Write(answer)
+}
+
+// complete gives an object in v1 what v1beta1 does not require.
+func complete(o *unstructured.Unstructured) {
+	if o.GroupVersionKind().Version != "v1" {
+		return
+	}
+	var at []string
+	switch o.GetKind() {
+	case "NodePool":
+		at = []string{"spec", "template", "spec", "nodeClassRef"}
+	case "NodeClaim":
+		at = []string{"spec", "nodeClassRef"}
+		if _, ok := specOf(o, "expireAfter").(string); !ok { // the default of v1 would change a spec that is immutable
+			_ = unstructured.SetNestedField(o.Object, "720h", "spec", "expireAfter")
+		}
+	default:
+		if _, ok := specOf(o, "amiSelectorTerms").([]any); !ok {
+			_ = unstructured.SetNestedSlice(o.Object, []any{map[string]any{"alias": "al2@latest"}}, "spec", "amiSelectorTerms")
+		}
+		return
+	}
+	for field, value := range map[string]string{"group": "karpenter.k8s.aws", "kind": "EC2NodeClass"} {
+		if _, ok := specOf(o, append(at[1:], field)...).(string); !ok {
+			_ = unstructured.SetNestedField(o.Object, value, append(at, field)...)
+		}
+	}
 }
