@@ -33,19 +33,16 @@ func AL2ToAL2023(class *unstructured.Unstructured) (*unstructured.Unstructured, 
 	}
 	switch {
 	case strings.HasPrefix(alias, aliasAL2):
-		err = in.toAL2023(out, family, alias, userData)
+		in.toAL2023(out, family, alias, userData)
 	case family == familyAL2:
 		in.chosenImages(class)
 	default:
 		return out, nil, nil
 	}
-	if err != nil {
-		return nil, nil, err
-	}
 	return out, r.losses, nil
 }
 
-func (s *section) toAL2023(out *unstructured.Unstructured, family, alias, userData string) error {
+func (s *section) toAL2023(out *unstructured.Unstructured, family, alias, userData string) {
 	spec := out.Object["spec"].(map[string]any)
 	spec["amiSelectorTerms"] = []any{map[string]any{"alias": aliasAL2023}}
 	if version := strings.TrimPrefix(alias, aliasAL2); version != "latest" {
@@ -60,16 +57,11 @@ func (s *section) toAL2023(out *unstructured.Unstructured, family, alias, userDa
 	case familyCustom:
 		s.r.lose(Blocker, s.at("userData"), "with amiFamily Custom the user data alone has a node join, and on AL2023 that is done by nodeadm",
 			"write a NodeConfig into it ("+nodeadmURL+"), or unset amiFamily and let Karpenter do it")
-		return nil
+		return
 	}
-	changed, err := s.checkUserData(userData)
-	if err != nil {
-		return err
-	}
-	if changed != userData {
+	if changed := s.checkUserData(userData); changed != userData {
 		spec["userData"] = changed
 	}
-	return nil
 }
 
 // chosenImages says what is to be done about images that terms choose.

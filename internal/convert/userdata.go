@@ -36,15 +36,16 @@ var onlyAL2 = []struct {
 // checkUserData reports what in user data for AL2 will not work on AL2023, and returns it as AL2023 has to have it. Karpenter takes
 // user data that is no MIME archive for a NodeConfig if it can be read as YAML, and for a shell script otherwise
 // (karpenter-provider-aws pkg/providers/amifamily/bootstrap/nodeadm.go), so a script that is both is put into an archive.
-func (s *section) checkUserData(userData string) (string, error) {
+func (s *section) checkUserData(userData string) string {
 	if strings.TrimSpace(userData) == "" {
-		return userData, nil
+		return userData
 	}
 	text := userData
 	if isArchive(userData) {
 		parts, err := s.archived(userData)
 		if err != nil {
-			return "", fmt.Errorf("%s: %s: %w", s.r.object, s.at("userData"), err)
+			s.r.lose(Blocker, s.at("userData"), "Karpenter can launch no node with it, on either family: "+err.Error(), "correct it, or remove it")
+			return userData
 		}
 		text = strings.Join(parts, "\n")
 	} else if err := yaml.Unmarshal([]byte(userData), &map[string]any{}); err == nil {
@@ -62,7 +63,7 @@ func (s *section) checkUserData(userData string) (string, error) {
 			s.r.lose(Warning, s.at("userData"), fmt.Sprintf("it says %q: %s", what, o.why), o.fix)
 		}
 	}
-	return userData, nil
+	return userData
 }
 
 func isArchive(userData string) bool {
