@@ -159,8 +159,8 @@ type Target struct {
 	ValueNotes []values.Note
 	// Green are the objects of the second release, and Original those of the release to upgrade once it is at the target.
 	Green, Original []unstructured.Unstructured
-	// Rules that the target's chart grants to Karpenter.
-	Rules []rbacv1.PolicyRule
+	// Rules that the target's chart grants to Karpenter, by namespace; those for the whole cluster have none.
+	Rules map[string][]rbacv1.PolicyRule
 	// ElectionSettings are those of Installation, as the second release would have them.
 	ElectionSettings []string
 	// CRDs of the target.
@@ -174,9 +174,9 @@ type Stop struct {
 	Version  string
 	Chart    TargetChart
 	CRDChart TargetChart
-	// Objects of the original release at that version, and the Rules that its chart grants to Karpenter.
+	// Objects of the original release at that version, and the Rules that its chart grants to Karpenter, by namespace.
 	Objects []unstructured.Unstructured
-	Rules   []rbacv1.PolicyRule
+	Rules   map[string][]rbacv1.PolicyRule
 	// CRDs of that version.
 	CRDs []apiextensionsv1.CustomResourceDefinition
 	// RenderError says why the chart cannot be rendered with the values that are carried over.

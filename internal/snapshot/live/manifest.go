@@ -37,9 +37,10 @@ func objects(manifest string) ([]unstructured.Unstructured, error) {
 	}
 }
 
-// grantedRules are the rules of the Roles and ClusterRoles among these objects.
-func grantedRules(all []unstructured.Unstructured) ([]rbacv1.PolicyRule, error) {
-	var out []rbacv1.PolicyRule
+// grantedRules are the rules of the Roles and ClusterRoles among these objects, by namespace: ClusterRoles have none, and neither
+// have Roles that do not name one, which are in that of their release.
+func grantedRules(all []unstructured.Unstructured) (map[string][]rbacv1.PolicyRule, error) {
+	out := map[string][]rbacv1.PolicyRule{}
 	for i := range all {
 		if kind := all[i].GetKind(); kind != "ClusterRole" && kind != "Role" {
 			continue
@@ -48,7 +49,7 @@ func grantedRules(all []unstructured.Unstructured) ([]rbacv1.PolicyRule, error) 
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(all[i].Object, &role); err != nil {
 			return nil, fmt.Errorf("reading %s %s: %w", all[i].GetKind(), all[i].GetName(), err)
 		}
-		out = append(out, role.Rules...)
+		out[role.Namespace] = append(out[role.Namespace], role.Rules...)
 	}
 	return out, nil
 }

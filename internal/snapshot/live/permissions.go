@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -104,26 +105,41 @@ func (r *Reader) permissions(ctx context.Context, run *v1alpha1.KarpenterUpgrade
 	if err != nil {
 		return err
 	}
-	granted := s.Target.Rules
-	for _, stop := range s.Stops {
-		granted = slices.Concat(granted, stop.Rules)
-	}
-	for _, namespace := range namespaces(source.Namespace, &run.Spec) {
+	own := namespaces(source.Namespace, &run.Spec)
+	for _, namespace := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(own, slices.Collect(maps.Keys(granted(s))))))) {
+		if namespace == "" {
+			continue // what is granted in the whole cluster is asked for in the releases' namespaces
+		}
 		held, err := r.held(ctx, namespace)
 		if err != nil {
 			return err
 		}
-		_, missing := validation.Covers(held, granted)
+		grants := granted(s)[namespace]
+		if slices.Contains(own, namespace) {
+			grants = slices.Concat(grants, granted(s)[""])
+			s.MissingForHelm = append(s.MissingForHelm, lacking(held, namespace, want)...)
+		}
+		_, missing := validation.Covers(held, grants)
 		for _, rule := range missing {
 			s.Missing = append(s.Missing, describe(rule))
 		}
-		s.MissingForHelm = append(s.MissingForHelm, lacking(held, namespace, want)...)
 	}
 	slices.Sort(s.Missing)
 	s.Missing = slices.Compact(s.Missing)
 	slices.Sort(s.MissingForHelm)
 	s.MissingForHelm = slices.Compact(s.MissingForHelm)
 	return nil
+}
+
+// granted are the rules that the charts of all versions on the way grant, by namespace.
+func granted(s *snapshot.Snapshot) map[string][]rbacv1.PolicyRule {
+	out := maps.Clone(s.Target.Rules)
+	for _, stop := range s.Stops {
+		for namespace, rules := range stop.Rules {
+			out[namespace] = slices.Concat(out[namespace], rules)
+		}
+	}
+	return out
 }
 
 // namespaces are those in which the run works with Karpenter's releases.
