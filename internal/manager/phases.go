@@ -1,10 +1,12 @@
 package manager
 
 import (
+	"context"
 	"fmt"
 
 	"k8s.io/client-go/discovery"
 
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
 	cataloglive "github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog/live"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/cloud"
@@ -15,12 +17,14 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/cleanup"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/freeze"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/handover"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/hops"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/install"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/migrate"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/nodepools"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/preflight"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/tag"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/verify"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
 )
 
@@ -31,11 +35,19 @@ func Engine(kit *phase.Kit, dc discovery.ServerVersionInterface) (*engine.Engine
 		return nil, fmt.Errorf("setting up the engine: %w", err)
 	}
 	snapshots := &live.Reader{Client: kit.Live, Discovery: dc, Releases: kit.Releases, Cloud: cloud.NewAWS, Clock: kit.Clock}
+	snapshots.Path = func(_ context.Context, from string, spec *v1alpha1.KarpenterUpgradeSpec) ([]v1alpha1.Hop, error) {
+		hops, refusal := plan.Hops(versions, plan.RequestOf(from, spec))
+		if refusal != nil {
+			return nil, nil // a finding of its own
+		}
+		return hops, nil
+	}
 	return engine.New(kit.Clock,
 		&preflight.Phase{Snapshots: snapshots, Catalogs: &cataloglive.Source{Client: kit.Live, Namespace: kit.Namespace, BuiltIn: versions}},
 		&backup.Phase{Kit: kit},
 		&freeze.Phase{Kit: kit}, // before Tag: more tags may make nodes drift
 		&tag.Phase{Kit: kit, Cloud: cloud.NewAWS},
+		&hops.Phase{Kit: kit},
 		&install.Phase{Kit: kit},
 		&handover.Phase{Kit: kit},
 		&nodepools.Phase{Kit: kit},

@@ -157,7 +157,9 @@ func blue(names []string) []string {
 }
 
 // NotLaunchedBy are the nodes that are not Ready, or that were not launched by a pod that led at a version.
-func NotLaunchedBy(nodes []Node, r report.Report, version string) []string { return unfit(nodes, r, version) }
+func NotLaunchedBy(nodes []Node, r report.Report, version string) []string {
+	return unfit(nodes, r, version)
+}
 
 // unfit are nodes that are not Ready or registered, or were launched by a pod that was not seen to lead at a version.
 func unfit(nodes []Node, r report.Report, version string) []string {

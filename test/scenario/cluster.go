@@ -13,7 +13,10 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -132,11 +135,12 @@ func (s *Stage) crds(ctx context.Context, c *Cluster) error {
 }
 
 func (s *Stage) pools(ctx context.Context, c *Cluster) error {
-	for kind, names := range map[string]*[]string{"karpenter.sh/v1/NodePoolList": &c.NodePools, "karpenter.k8s.aws/v1/EC2NodeClassList": &c.NodeClasses} {
-		parts := strings.Split(kind, "/")
-		list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: parts[0] + "/" + parts[1], Kind: parts[2]}}
-		if err := s.Client.List(ctx, list); err != nil {
-			return fmt.Errorf("listing %s: %w", parts[2], err)
+	for kind, names := range map[schema.GroupKind]*[]string{
+		{Group: "karpenter.sh", Kind: "NodePoolList"}: &c.NodePools, {Group: "karpenter.k8s.aws", Kind: "EC2NodeClassList"}: &c.NodeClasses,
+	} {
+		list, err := s.list(ctx, kind)
+		if err != nil {
+			return err
 		}
 		for i := range list.Items {
 			*names = append(*names, list.Items[i].Name)
@@ -144,6 +148,22 @@ func (s *Stage) pools(ctx context.Context, c *Cluster) error {
 		slices.Sort(*names)
 	}
 	return nil
+}
+
+// list reads objects of Karpenter in the newest version that is served.
+func (s *Stage) list(ctx context.Context, kind schema.GroupKind) (*metav1.PartialObjectMetadataList, error) {
+	var err error
+	for _, version := range []string{"v1", "v1beta1"} {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(kind.WithVersion(version))
+		if err = s.Client.List(ctx, list); err == nil {
+			return list, nil
+		}
+		if !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("listing %s: %w", kind.Kind, err)
 }
 
 func (s *Stage) nodes(ctx context.Context, c *Cluster) error {

@@ -23,6 +23,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/freeze"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/handover"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/hops"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/migrate"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/nodepools"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
@@ -261,7 +262,7 @@ func (p *Phase) delete(ctx context.Context, kind schema.GroupVersionKind, name s
 // marks takes back what is left of the run's marks, on nodes of NodePools that were not replaced too.
 func (p *Phase) marks(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	for _, r := range []engine.Releaser{
-		&nodepools.Phase{Kit: p.Kit}, &migrate.Phase{Kit: p.Kit}, &freeze.Phase{Kit: p.Kit}, &handover.Phase{Kit: p.Kit},
+		&nodepools.Phase{Kit: p.Kit}, &migrate.Phase{Kit: p.Kit}, &hops.Phase{Kit: p.Kit}, &freeze.Phase{Kit: p.Kit}, &handover.Phase{Kit: p.Kit},
 	} {
 		if out := r.Release(ctx, run); out.Kind != engine.KindDone {
 			return blocked(out)

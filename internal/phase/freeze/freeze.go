@@ -61,7 +61,14 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 // Keep implements engine.Keeper: nodes that joined later are frozen as well, but for green ones, whose NodePools have a budget
 // of their own.
 func (p *Phase) Keep(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error {
-	nodes, err := p.managed(ctx, run)
+	ours, err := p.pools(ctx, run)
+	if err != nil {
+		if step := run.Step(v1alpha1.PhaseHops); step == nil || step.State != v1alpha1.StepRunning {
+			return err
+		}
+		ours = phase.BluePools(run.Status.Plan) // nobody converts between the CRDs of a hop and its controller: the rest comes later
+	}
+	nodes, err := p.of(ctx, ours)
 	if err != nil {
 		return err
 	}
@@ -112,6 +119,15 @@ func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) eng
 // managed are the nodes of NodePools that refer to EC2NodeClasses. Others carry the same label: EKS Auto Mode runs a Karpenter
 // of its own, with NodePools of its own kind of NodeClass, and what it does is none of the run's business.
 func (p *Phase) managed(ctx context.Context, run *v1alpha1.KarpenterUpgrade) ([]corev1.Node, error) {
+	ours, err := p.pools(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	return p.of(ctx, ours)
+}
+
+// pools are the NodePools that refer to EC2NodeClasses.
+func (p *Phase) pools(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (sets.Set[string], error) {
 	pools, err := live.ListServed(ctx, p.Live, phase.NodePoolKind)
 	if err != nil {
 		return nil, err
@@ -122,6 +138,10 @@ func (p *Phase) managed(ctx context.Context, run *v1alpha1.KarpenterUpgrade) ([]
 			ours.Insert(pools[i].GetName())
 		}
 	}
+	return ours, nil
+}
+
+func (p *Phase) of(ctx context.Context, ours sets.Set[string]) ([]corev1.Node, error) {
 	all, err := p.all(ctx)
 	if err != nil {
 		return nil, err

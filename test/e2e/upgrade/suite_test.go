@@ -48,11 +48,11 @@ type play struct {
 // stage brings everything up to where a run can begin, which may move the release to targetNamespace, if one is given.
 func stage(ctx context.Context, name string, targetNamespace ...string) *play {
 	GinkgoHelper()
-	return stageFrom(ctx, name, scenario.From, scenario.To)
+	return stageFrom(ctx, name, []string{scenario.From, scenario.To}, targetNamespace...)
 }
 
 // stageFrom is stage with these versions of Karpenter, the one that is upgraded first.
-func stageFrom(ctx context.Context, name string, versions ...string) *play {
+func stageFrom(ctx context.Context, name string, versions []string, targetNamespace ...string) *play {
 	GinkgoHelper()
 	p := &play{dir: artifacts(name)}
 	building, cancel := context.WithTimeout(ctx, buildTimeout)
