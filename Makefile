@@ -33,10 +33,11 @@ generate: $(BIN)/controller-gen ## Generate deep copies.
 	$(BIN)/controller-gen object:headerFile=/dev/null paths=./api/...
 
 .PHONY: manifests
-manifests: $(BIN)/controller-gen $(BIN)/crd-ref-docs ## Generate the CRD, the chart's copy of it, and the API reference.
+manifests: $(BIN)/controller-gen $(BIN)/crd-ref-docs ## Generate the CRD, the chart's copy of it, and the references of the API and of versions.
 	$(BIN)/controller-gen crd:maxDescLen=1024 paths=./api/... output:crd:dir=config/crd/bases
 	cp $(CRD) $(CHART)/files/crd.yaml
 	$(BIN)/crd-ref-docs --source-path=api/v1alpha1 --config=hack/tools/gen/crd-ref-docs.yaml --renderer=markdown --output-path=docs/reference/api.md
+	go run ./hack/docs/versions > docs/reference/versions.md
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format the code.
