@@ -97,8 +97,9 @@ func versions(s catalog.State) string {
 }
 
 func targets(c *catalog.Catalog, v *semver.Version) string {
-	var out []string
-	for _, t := range c.RollbackTargets(v) {
+	back := c.RollbackTargets(v)
+	out := make([]string, 0, len(back))
+	for _, t := range back {
 		out = append(out, t.String())
 	}
 	switch {
