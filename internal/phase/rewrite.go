@@ -21,23 +21,9 @@ import (
 // rewritePage rewrites the next page of the objects of a CRD. After the last page of a pass that found nothing to rewrite, it
 // writes what that proves; after that of any other, the next pass begins.
 func (k *Kit) rewritePage(ctx context.Context, crd *apiextensionsv1.CustomResourceDefinition, entry *v1alpha1.StorageStatus) error {
-	limit := k.StoragePage
-	if limit == 0 {
-		limit = storagePage
-	}
-	page := &unstructured.UnstructuredList{}
-	page.SetGroupVersionKind(schema.GroupVersionKind{Group: crd.Spec.Group, Version: entry.Version, Kind: crd.Spec.Names.Kind + "List"})
-	err := k.Live.List(ctx, page, client.Limit(limit), client.Continue(entry.Continue))
-	if entry.Continue != "" && (apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.IsBadRequest(err)) {
-		entry.Continue, entry.Seen, entry.Rewritten = "", 0, 0 // etcd keeps a listing for some minutes: the pass begins anew
-		return nil
-	}
-	if meta.IsNoMatchError(err) {
-		err = errors.New(err.Error()) // the CRD serves the version; discovery will show it in a moment
-	}
-	if err != nil {
-		return fmt.Errorf("objects of CustomResourceDefinition %s cannot be read as %s%s, and its status.storedVersions stay %v: %w",
-			crd.Name, entry.Version, converter(crd), crd.Status.StoredVersions, err)
+	page, err := k.storedPage(ctx, crd, entry)
+	if err != nil || page == nil {
+		return err
 	}
 	for i := range page.Items {
 		rewritten, err := k.rewrite(ctx, &page.Items[i])
@@ -59,6 +45,29 @@ func (k *Kit) rewritePage(ctx context.Context, crd *apiextensionsv1.CustomResour
 	default:
 		return k.proven(ctx, crd.Name, entry)
 	}
+}
+
+// storedPage reads the next page of a pass; nil when the pass has to begin anew.
+func (k *Kit) storedPage(ctx context.Context, crd *apiextensionsv1.CustomResourceDefinition, entry *v1alpha1.StorageStatus) (*unstructured.UnstructuredList, error) {
+	limit := k.StoragePage
+	if limit == 0 {
+		limit = storagePage
+	}
+	page := &unstructured.UnstructuredList{}
+	page.SetGroupVersionKind(schema.GroupVersionKind{Group: crd.Spec.Group, Version: entry.Version, Kind: crd.Spec.Names.Kind + "List"})
+	err := k.Live.List(ctx, page, client.Limit(limit), client.Continue(entry.Continue))
+	if entry.Continue != "" && (apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.IsBadRequest(err)) {
+		entry.Continue, entry.Seen, entry.Rewritten = "", 0, 0 // etcd keeps a listing for some minutes: the pass begins anew
+		return nil, nil
+	}
+	if meta.IsNoMatchError(err) {
+		err = errors.New(err.Error()) // the CRD serves the version; discovery will show it in a moment
+	}
+	if err != nil {
+		return nil, fmt.Errorf("objects of CustomResourceDefinition %s cannot be read as %s%s, and its status.storedVersions stay %v: %w",
+			crd.Name, entry.Version, converter(crd), crd.Status.StoredVersions, err)
+	}
+	return page, nil
 }
 
 // converter names the webhook that converts, for errors.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
 )
 
@@ -32,7 +33,7 @@ type admission struct {
 
 // RemoveWebhookLeftovers deletes the admission webhooks that Karpenter up to 0.37 left, once a Karpenter from 1.0 on leads, which
 // has none. It deletes those only whose webhooks all call the Service of the run's release, and that no Helm release has in its
-// newest manifest; those of these names that are somebody else's are left alone. Both are returned as Kind/name, for a message.
+// newest manifest, or may have where the operator may not read it; those of these names that are somebody else's are left alone. Both are returned as Kind/name, for a message.
 func (k *Kit) RemoveWebhookLeftovers(ctx context.Context, plan *v1alpha1.Plan) (removed, left []string, err error) {
 	for _, a := range admissions() {
 		o := a.object
@@ -103,6 +104,9 @@ func (k *Kit) inRelease(ctx context.Context, kind string, o client.Object) (bool
 	r, err := k.Releases.Get(ctx, key.Namespace, key.Name)
 	if errors.Is(err, release.ErrNotFound) {
 		return false, nil
+	}
+	if fault.Classify(err) == fault.Denied { // a release in a namespace that is none of Karpenter's: it may have it
+		return true, nil
 	}
 	if err != nil {
 		return false, err

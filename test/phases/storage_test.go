@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -150,7 +151,9 @@ func TestObjectsAreStoredAnewAndThereIsAWayBack(t *testing.T) {
 
 			refused := w.driveTo(engine.KindFail, w.toCRDs(v1alpha1.Hop{Version: betaVersion}, elsewhere))
 			w.Expect(refused.Message).To(ContainSubstring("objects are stored as v1, which its CRD of 0.36.2 does not have"))
-			w.drive(part(func(ctx context.Context, _ *v1alpha1.KarpenterUpgrade) (bool, string, error) { return w.kit.SwitchStorage(ctx, "v1beta1") }))
+			w.drive(part(func(ctx context.Context, _ *v1alpha1.KarpenterUpgrade) (bool, string, error) {
+				return w.kit.SwitchStorage(ctx, "v1beta1")
+			}))
 			w.drive(w.toStorage("v1beta1"), w.second)
 			w.expectStored("v1beta1", v1alpha1.Hop{Version: betaVersion}, stop)
 		})
@@ -291,23 +294,28 @@ func TestKarpentersOwnMigrationMayBeFaster(t *testing.T) {
 
 func TestWhatCannotBeConvertedIsNamedAndStaysAsItIs(t *testing.T) {
 	w, stop := storageWorld(t, false)
-	w.run.Status.Hops = nil
 	w.step(w.toStorage("v1"))
 	w.pass(time.Minute)
 	stop()
-	var out engine.Outcome
-	w.Eventually(func() engine.Kind {
-		out = w.step(w.toStorage("v1"))
-		w.t.Log(out.Kind, out.Message)
-		return out.Kind
-	}).WithTimeout(patience).WithPolling(glance).Should(Equal(engine.KindRetry))
+	for _, name := range coreCRDs { // a change makes the API server forget what it has had converted
+		change(w, w.crd(name), func(c *apiextensionsv1.CustomResourceDefinition) {
+			c.Spec.Conversion.Webhook.ClientConfig.URL = ptr.To("https://127.0.0.1:1/gone")
+		})
+	}
+	w.Eventually(func() error {
+		_, err := w.list("karpenter.k8s.aws EC2NodeClass", "v1")
+		return err
+	}).WithTimeout(patience).WithPolling(glance).Should(HaveOccurred())
+	out := w.step(w.toStorage("v1"))
+	w.Expect(out.Kind).To(Equal(engine.KindRetry))
 	w.Expect(out.Message).To(And(ContainSubstring("CustomResourceDefinition "+nodeClassCRD+" cannot be read as v1"), ContainSubstring("stay [v1beta1 v1]")))
 	for _, name := range coreCRDs {
 		w.Expect(w.crd(name).Status.StoredVersions).To(Equal([]string{"v1beta1", "v1"}))
 	}
-	w.convert()
+	stop = w.convert()
 	w.readable("v1")
 	w.drive(w.toStorage("v1"), w.second)
+	w.expectStored("v1", greenHop, stop)
 }
 
 func TestNothingIsStoredAnewWhereACRDIsInNoStateForIt(t *testing.T) {
