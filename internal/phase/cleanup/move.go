@@ -24,7 +24,7 @@ func (p *Phase) retireBlue(ctx context.Context, run *v1alpha1.KarpenterUpgrade) 
 		return "", err
 	}
 	if !r.Retired() {
-		moved, err := p.moved(ctx, run.Status.Plan)
+		moved, err := p.moved(ctx, run)
 		if err != nil || moved {
 			return "", err // somebody installed it here again
 		}
@@ -37,13 +37,14 @@ func (p *Phase) retireBlue(ctx context.Context, run *v1alpha1.KarpenterUpgrade) 
 	return fmt.Sprintf("pods of release %s still there: %d", blue, len(pods)), nil
 }
 
-// moved says that the original release is where it moves to.
-func (p *Phase) moved(ctx context.Context, plan *v1alpha1.Plan) (bool, error) {
+// moved says that the original release is where it moves to, at the target.
+func (p *Phase) moved(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (bool, error) {
+	plan := run.Status.Plan
 	r, err := p.Releases.Get(ctx, plan.GreenNamespace(), plan.Release)
 	if errors.Is(err, release.ErrNotFound) {
 		return false, nil
 	}
-	return err == nil && r.Deployed(), err
+	return err == nil && r.Deployed() && r.Version == run.Spec.Target.Version, err
 }
 
 // retire removes the original release once the one in the other namespace does not need it any more for its name's sake.
@@ -62,6 +63,9 @@ func (p *Phase) retire(ctx context.Context, run *v1alpha1.KarpenterUpgrade, blue
 // green's as standbys of the same Lease.
 func (p *Phase) installOriginal(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (string, error) {
 	plan := run.Status.Plan
+	if done, err := p.moved(ctx, run); err != nil || done {
+		return "", err // its values are those of the target by now: they are not carried over once more
+	}
 	chart, err := p.TargetChart(ctx, run, release.ChartKarpenter)
 	if err != nil {
 		return "", err
