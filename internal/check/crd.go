@@ -153,11 +153,24 @@ func schemaOf(c *apiextensionsv1.CustomResourceDefinition, version string) *apie
 	return nil
 }
 
-func crdSchemaNarrower(_ Input, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
-	if target == nil {
+// crdSchemaNarrower compares the CRDs that the last hop begins with, which are the last stop's where there is one, with the
+// target's: there, the controller that runs shares them with its standby. In place there is none.
+func crdSchemaNarrower(in Input, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
+	if target == nil || in.Plan == nil || in.Plan.Hops[len(in.Plan.Hops)-1].Strategy == v1alpha1.StrategyInPlace {
 		return nil
 	}
-	return NarrowerCRD(c, target)
+	if len(in.Plan.Hops) == 1 {
+		return NarrowerCRD(c, target)
+	}
+	for _, stop := range in.Snapshot.Stops {
+		if stop.Version != in.Plan.Hops[len(in.Plan.Hops)-2].Version {
+			continue
+		}
+		if at := slices.IndexFunc(stop.CRDs, func(s apiextensionsv1.CustomResourceDefinition) bool { return s.Name == c.Name }); at >= 0 {
+			return NarrowerCRD(&stop.CRDs[at], target)
+		}
+	}
+	return nil
 }
 
 // NarrowerCRD says that a CRD which is to take the place of the present one refuses what the present one accepts, in a version

@@ -48,7 +48,7 @@ func Make(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, c *catalog.
 		ClusterName:    blue.ClusterName,
 		Hops:           hops,
 		Pools:          planned,
-		NodeClasses:    nodeClasses(s, spec, planned),
+		NodeClasses:    nodeClasses(s, planned),
 		RollbackFloor:  v1alpha1.PhaseCleanup,
 		Irreversible:   irreversible(hops),
 

@@ -113,7 +113,7 @@ func static(pool *unstructured.Unstructured) bool {
 }
 
 // nodeClasses plans the EC2NodeClasses to copy: those of the NodePools to replace.
-func nodeClasses(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, planned []v1alpha1.PoolPlan) []v1alpha1.NodeClassPlan {
+func nodeClasses(s *snapshot.Snapshot, planned []v1alpha1.PoolPlan) []v1alpha1.NodeClassPlan {
 	var out []v1alpha1.NodeClassPlan
 	for i := range s.NodePools {
 		blue := snapshot.NodeClassName(&s.NodePools[i])

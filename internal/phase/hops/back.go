@@ -24,7 +24,7 @@ const nodePoolCRD = "nodepools.karpenter.sh"
 // Undo implements engine.Phase: the hops are taken back, last one first, as far as there is a way: it ends where CRDs no
 // longer serve what the version before reads.
 func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	if before(run.BlueVersion(), 1, 1) {
+	if before(run.BlueVersion(), v1_1) {
 		waits, err := p.kubeletBack(ctx, run, nil, nil)
 		if err != nil {
 			return engine.FromError(err)
@@ -53,10 +53,10 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 
 // wayBack says why a hop cannot be taken back; empty when it can.
 func (p *Phase) wayBack(ctx context.Context, run *v1alpha1.KarpenterUpgrade, status *v1alpha1.HopStatus) (why string, err error) {
-	if !before(status.From, 1, 0) {
+	if !before(status.From, v1_0) {
 		return "", nil // the CRDs stay, and serve all that the version before stores
 	}
-	if !before(status.Version, 1, 1) {
+	if !before(status.Version, v1_1) {
 		return fmt.Sprintf("its CRDs do not serve %s, which %s reads", beta, status.From), nil
 	}
 	crd := &apiextensionsv1.CustomResourceDefinition{}
@@ -80,7 +80,7 @@ func (p *Phase) undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade, status
 	switch {
 	case crosses(status):
 		steps = append(steps, step{"RestoringKubelet", p.kubeletBack})
-	case before(status.From, 1, 0):
+	case before(status.From, v1_0):
 		steps = slices.Concat([]step{{"SwitchingStorage", p.storageBack}}, steps, []step{{"RestoringCRDs", p.crdsBack}})
 	}
 	for _, do := range steps {

@@ -124,7 +124,7 @@ func (p *Phase) hop(ctx context.Context, run *v1alpha1.KarpenterUpgrade, at int,
 		part   part
 	}{
 		{"MovingKubelet", p.kubelet}, {"InstallingCRDs", p.crds}, {"UpgradingRelease", p.release}, {"WaitingForLeader", p.leader},
-		{"RemovingWebhooks", p.webhooks}, {"MigratingStorage", p.storage},
+		{"SettlingRelease", p.settle}, {"RemovingWebhooks", p.webhooks}, {"MigratingStorage", p.storage},
 	} {
 		waits, err := do.part(ctx, run, hop, status)
 		if err != nil {

@@ -70,7 +70,7 @@ type objects struct{ pools, classes []unstructured.Unstructured }
 
 // crosses says that a hop leaves the versions that read the kubelet settings of NodePools.
 func crosses(status *v1alpha1.HopStatus) bool {
-	return before(status.From, 1, 1) && !before(status.Version, 1, 1)
+	return before(status.From, v1_1) && !before(status.Version, v1_1)
 }
 
 func (p *Phase) both(ctx context.Context) (pools, classes []unstructured.Unstructured, err error) {

@@ -3,25 +3,35 @@ package hops
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/Masterminds/semver/v3"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
 
 func crdRelease(plan *v1alpha1.Plan) (namespace, name string, ok bool) {
 	return strings.Cut(plan.CRDRelease, "/")
 }
 
-// before says that a version is older than a minor. Versions of a plan have been parsed before.
-func before(version string, major, minor uint64) bool {
+// Minors at which something changes.
+var (
+	v1_0 = semver.New(1, 0, 0, "", "") // the first one of v1, and the last one that converts
+	v1_1 = semver.New(1, 1, 0, "", "") // the first one with v1 only
+)
+
+// before says that a version is older than another. Versions of a plan have been parsed before.
+func before(version string, other *semver.Version) bool {
 	v, err := semver.NewVersion(version)
-	return err == nil && v.LessThan(semver.New(major, minor, 0, "", ""))
+	return err == nil && v.LessThan(other)
 }
 
 // crds brings the CRDs to the hop's: first, since a controller without its own does not become ready.
@@ -33,32 +43,55 @@ func (p *Phase) crds(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v
 	return "", nil
 }
 
-// release upgrades the original release to the hop's version.
+// release upgrades the original release to the hop's version. Its new pods come before the old ones go: while objects are of two
+// versions and nobody converts them yet, an old leader takes half a minute to stop (seen with 0.36.2), and nobody leads.
 func (p *Phase) release(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, status *v1alpha1.HopStatus) (string, error) {
 	plan := run.Status.Plan
-	chart, err := p.HopChart(ctx, run, hop, release.ChartKarpenter)
-	if err != nil {
-		return "", err
-	}
 	current, err := p.Releases.Get(ctx, plan.Namespace, plan.Release)
 	if err != nil {
 		return "", err
 	}
-	values, _, err := live.HopValues(current.Values, run, status.From, hop.Version)
+	carried, _, err := live.HopValues(values.Settled(current.Values), run, status.From, hop.Version)
 	if err != nil {
 		return "", fault.NewTerminal(err)
 	}
-	ready, err := p.EnsureRelease(ctx, release.Spec{
-		Namespace: plan.Namespace, Name: plan.Release, Chart: chart, Values: values, Description: "KarpenterUpgrade " + run.Name,
-	}, true)
+	spec, err := p.spec(ctx, run, hop, values.Surging(carried))
+	if err != nil {
+		return "", err
+	}
+	ready, err := p.EnsureRelease(ctx, spec, true)
 	if err != nil || ready {
 		return "", err
 	}
 	return fmt.Sprintf("release %s/%s is being upgraded to %s", plan.Namespace, plan.Release, hop.Version), nil
 }
 
+func (p *Phase) spec(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, given map[string]any) (release.Spec, error) {
+	chart, err := p.HopChart(ctx, run, hop, release.ChartKarpenter)
+	if err != nil {
+		return release.Spec{}, err
+	}
+	return release.Spec{
+		Namespace: run.Status.Plan.Namespace, Name: run.Status.Plan.Release, Chart: chart, Values: given, Description: "KarpenterUpgrade " + run.Name,
+	}, nil
+}
+
+// settle gives the release its own update strategy back. That replaces no pod.
+func (p *Phase) settle(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, _ *v1alpha1.HopStatus) (string, error) {
+	plan := run.Status.Plan
+	current, err := p.Releases.Get(ctx, plan.Namespace, plan.Release)
+	if err != nil || !values.Surges(current.Values) {
+		return "", err
+	}
+	spec, err := p.spec(ctx, run, hop, values.Settled(current.Values))
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("release %s/%s gets its own update strategy back", plan.Namespace, plan.Release), p.Releases.Apply(ctx, spec)
+}
+
 // leader waits until all pods are the hop's and Ready, and one of them leads.
-func (p *Phase) leader(ctx context.Context, run *v1alpha1.KarpenterUpgrade, _ *v1alpha1.Hop, _ *v1alpha1.HopStatus) (string, error) {
+func (p *Phase) leader(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, status *v1alpha1.HopStatus) (string, error) {
 	plan := run.Status.Plan
 	d, err := p.Deployment(ctx, plan.Namespace, plan.Release)
 	if err != nil || d == nil {
@@ -73,6 +106,11 @@ func (p *Phase) leader(ctx context.Context, run *v1alpha1.KarpenterUpgrade, _ *v
 		return "", err
 	}
 	if ready, wanted := phase.ReadyReplicas(d, pods); ready < wanted || int(wanted) != len(pods) {
+		if hop != nil && slices.ContainsFunc(pods, p.homeless) {
+			if waits, err := p.settle(ctx, run, hop, status); err != nil || waits != "" {
+				return waits, err // there is no room for one pod more: then one has to go first
+			}
+		}
 		return fmt.Sprintf("%d of %d pods of Deployment %s/%s are Ready; kubectl describe pods -n %s -l app.kubernetes.io/instance=%s",
 			ready, wanted, d.Namespace, d.Name, plan.Namespace, plan.Release), nil
 	}
@@ -82,10 +120,18 @@ func (p *Phase) leader(ctx context.Context, run *v1alpha1.KarpenterUpgrade, _ *v
 	return "", nil
 }
 
+// room is how long a pod may wait for a node before it counts as one that gets none.
+const room = 20 * time.Second
+
+// homeless says that no node takes a pod.
+func (p *Phase) homeless(pod corev1.Pod) bool {
+	return pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil && p.Clock.Since(pod.CreationTimestamp.Time) > room
+}
+
 // webhooks removes the admission webhooks that Karpenter has no more from 1.0 on: they would refuse every write, for nobody
 // answers them.
 func (p *Phase) webhooks(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, _ *v1alpha1.HopStatus) (string, error) {
-	if before(hop.Version, 1, 0) {
+	if before(hop.Version, v1_0) {
 		return "", nil
 	}
 	removed, _, err := p.RemoveWebhookLeftovers(ctx, run.Status.Plan) // those of others are left to them
