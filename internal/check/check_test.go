@@ -198,6 +198,7 @@ var wrongs = map[string]change{
 		s.Target.CRDs[0] = crd(s.CRDs[0].Name, "v1", "v1beta1")
 	},
 	"StoredVersionsOutdated": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.Installations[0].Version = "1.5.0"
 		s.CRDs[0] = crd(s.CRDs[0].Name, "v1", "v1beta1")
 		s.CRDs[0].Status.StoredVersions = []string{"v1beta1", "v1"}
 	},

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
 )
 
 func crdChecks() []Check {
@@ -110,7 +111,7 @@ func StoredNotServed(c *apiextensionsv1.CustomResourceDefinition) []Hit {
 }
 
 func storedVersionsOutdated(in Input, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
-	if target == nil || migrates(in.Plan, target) {
+	if target == nil || migrates(in.Plan, target) || convertsItself(in, c) {
 		return nil
 	}
 	gone := MissingStored(c, target)
@@ -119,6 +120,16 @@ func storedVersionsOutdated(in Input, c, target *apiextensionsv1.CustomResourceD
 	}
 	return one(object(c), "let Karpenter 1.0.6 or later finish its stored version migration (webhook.enabled=true), until `kubectl get crd "+c.Name+" -o jsonpath={.status.storedVersions}` shows only v1; never patch the field before every object was rewritten",
 		"objects may still be stored as %s, which the target's CRD does not have: the API server refuses it", strings.Join(gone, ", "))
+}
+
+// convertsItself says that the release which runs serves the conversion by which the run rewrites every object before the target's
+// CRDs come: it is of 1.0, and stores v1.
+func convertsItself(in Input, c *apiextensionsv1.CustomResourceDefinition) bool {
+	source := in.source()
+	if source == nil || !plan.ReadsKubelet(source.Version) {
+		return false
+	}
+	return slices.ContainsFunc(c.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool { return v.Name == "v1" && v.Storage })
 }
 
 // MissingStored are the versions in which objects may be stored and that a CRD which is to take the place of the present one

@@ -98,16 +98,23 @@ func keepWouldDrift(in Input) []Hit {
 	if in.Spec.Nodes != v1alpha1.NodesKeep {
 		return nil
 	}
+	var out []Hit
+	for _, h := range tagChangesSelection(in) {
+		out = append(out, Hit{
+			Objects: h.Objects, Why: "spec.nodes is Keep, and Karpenter would replace nodes when the run ends: " + h.Why,
+			Fix: "leave out spec.aws, or set spec.nodes: Replace",
+		})
+	}
 	moves, _, err := kubelet(in)
 	if err != nil || len(moves) == 0 {
-		return nil
+		return out
 	}
 	var objects []string
 	for _, m := range moves {
 		objects = append(objects, "NodePool/"+m.NodePool)
 	}
-	return one(objects, "set spec.nodes: Replace, or move the settings into spec.kubelet of the EC2NodeClass before the run",
-		"spec.nodes is Keep, and the run has to move their kubelet settings to the EC2NodeClass: Karpenter would replace their nodes for that when the run ends")
+	return append(out, one(objects, "set spec.nodes: Replace, or move the settings into spec.kubelet of the EC2NodeClass before the run",
+		"spec.nodes is Keep, and the run has to move their kubelet settings to the EC2NodeClass: Karpenter would replace their nodes for that when the run ends")...)
 }
 
 // pointOfNoReturn says from where on a rollback does not lead back to the version that runs now.

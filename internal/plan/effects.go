@@ -17,14 +17,10 @@ const maxTexts, maxText = 32, 1000
 
 // preconditions are what must hold before the controller of the leg's end starts.
 func (l leg) preconditions() []string {
-	before, after := l.states()
+	_, after := l.states()
 	out := []string{fmt.Sprintf("Kubernetes %s or later (Karpenter %s is tested up to %s)", after.Kubernetes.Min, l.to, after.Kubernetes.Max)}
 	if dropped := l.dropped(); len(dropped) > 0 && l.stored() == "" {
-		text := fmt.Sprintf("no object is stored as %s (status.storedVersions of the CRDs)", strings.Join(dropped, " or "))
-		if !before.RewritesStored {
-			text += fmt.Sprintf("; Karpenter %s does not rewrite them by itself", l.from)
-		}
-		out = append(out, text)
+		out = append(out, fmt.Sprintf("no object is stored as %s (status.storedVersions of the CRDs): the run rewrites those that may be", strings.Join(dropped, " or ")))
 	}
 	var texts texts
 	var actions []string

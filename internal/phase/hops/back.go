@@ -15,8 +15,11 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 )
 
-// beta is the API version of releases before 1.0.
-const beta = "v1beta1"
+// API versions of releases before 1.0, and from 1.0 on.
+const (
+	beta = "v1beta1"
+	v1   = "v1"
+)
 
 // nodePoolCRD stands for all CRDs of Karpenter: they change together.
 const nodePoolCRD = "nodepools.karpenter.sh"
@@ -36,6 +39,10 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 	for i := len(run.Status.Hops) - 1; i >= 0; i-- {
 		status := &run.Status.Hops[i]
 		if status.State == v1alpha1.StepUndone {
+			continue
+		}
+		if status.From == status.Version {
+			status.State = v1alpha1.StepUndone // nothing but stored objects was rewritten: as the release itself does
 			continue
 		}
 		why, err := p.wayBack(ctx, run, status)

@@ -66,12 +66,15 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 		return prefixed(fmt.Sprintf("hop %d of %d, %s to %s: ", i+1, len(run.Status.Plan.Hops), status.From, status.Version), p.hop(ctx, run, i, status))
 	}
 	if len(all) < len(run.Status.Plan.Hops) { // the second release, which comes next, is at the target
-		waits, err := p.kubelet(ctx, run, nil, &v1alpha1.HopStatus{From: run.BlueVersion(), Version: run.Spec.Target.Version})
-		if err != nil {
-			return engine.FromError(err)
-		}
-		if waits != "" {
-			return engine.Wait(look, "MovingKubelet", "%s", waits)
+		next := &v1alpha1.HopStatus{From: run.BlueVersion(), Version: run.Spec.Target.Version}
+		for _, do := range []part{p.ownStorage, p.kubelet} {
+			waits, err := do(ctx, run, nil, next)
+			if err != nil {
+				return engine.FromError(err)
+			}
+			if waits != "" {
+				return engine.Wait(look, "Preparing", "%s", waits)
+			}
 		}
 	}
 	return engine.Done("release %s/%s is at %s", run.Status.Plan.Namespace, run.Status.Plan.Release, run.BlueVersion())
@@ -123,7 +126,7 @@ func (p *Phase) hop(ctx context.Context, run *v1alpha1.KarpenterUpgrade, at int,
 		reason string
 		part   part
 	}{
-		{"MovingKubelet", p.kubelet}, {"InstallingCRDs", p.crds}, {"UpgradingRelease", p.release}, {"WaitingForLeader", p.leader},
+		{"MigratingStorage", p.ownStorage}, {"MovingKubelet", p.kubelet}, {"InstallingCRDs", p.crds}, {"UpgradingRelease", p.release}, {"WaitingForLeader", p.leader},
 		{"SettlingRelease", p.settle}, {"RemovingWebhooks", p.webhooks}, {"MigratingStorage", p.storage},
 	} {
 		waits, err := do.part(ctx, run, hop, status)

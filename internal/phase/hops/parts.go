@@ -9,6 +9,10 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
@@ -139,6 +143,48 @@ func (p *Phase) webhooks(ctx context.Context, run *v1alpha1.KarpenterUpgrade, ho
 		return "", err
 	}
 	return "removed " + strings.Join(removed, ", "), nil
+}
+
+// ownStorage rewrites the stored objects where that is to be done before the first hop: the run began at a 1.0 whose own migration
+// has not come to its end, or that has none (before 1.0.4).
+func (p *Phase) ownStorage(ctx context.Context, run *v1alpha1.KarpenterUpgrade, _ *v1alpha1.Hop, status *v1alpha1.HopStatus) (string, error) {
+	if !crosses(status) {
+		return "", nil
+	}
+	own := statusOf(run, &v1alpha1.Hop{Version: status.From})
+	if own == nil {
+		mixed, err := p.storesOther(ctx, v1)
+		if err != nil || mixed == "" {
+			return "", err
+		}
+		run.Status.Hops = append(run.Status.Hops, v1alpha1.HopStatus{
+			Version: status.From, From: status.From, State: v1alpha1.StepRunning, StartedAt: ptr.To(metav1.NewTime(p.Clock.Now())),
+		})
+		return fmt.Sprintf("objects of CustomResourceDefinition %s may be stored in other versions than %s: they are rewritten first", mixed, v1), nil
+	}
+	if own.State == v1alpha1.StepDone {
+		return "", nil
+	}
+	done, waits, err := p.MigrateStorage(ctx, own, v1)
+	if err != nil || !done {
+		return waits, err
+	}
+	own.State, own.EndedAt = v1alpha1.StepDone, ptr.To(metav1.NewTime(p.Clock.Now()))
+	return "", nil
+}
+
+// storesOther names a CRD whose objects may be stored in other versions than one; empty when there is none.
+func (p *Phase) storesOther(ctx context.Context, version string) (string, error) {
+	for _, name := range phase.CoreCRDs {
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		if err := p.Live.Get(ctx, client.ObjectKey{Name: name}, crd); err != nil {
+			return "", fmt.Errorf("reading CustomResourceDefinition %s: %w", name, err)
+		}
+		if !slices.Equal(crd.Status.StoredVersions, []string{version}) {
+			return name, nil
+		}
+	}
+	return "", nil
 }
 
 // storage rewrites the stored objects where the next version's CRDs have not the version that they are stored in.
