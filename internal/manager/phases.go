@@ -1,12 +1,10 @@
 package manager
 
 import (
-	"context"
 	"fmt"
 
 	"k8s.io/client-go/discovery"
 
-	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
 	cataloglive "github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog/live"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/cloud"
@@ -24,7 +22,6 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/preflight"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/tag"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/verify"
-	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
 )
 
@@ -35,15 +32,10 @@ func Engine(kit *phase.Kit, dc discovery.ServerVersionInterface) (*engine.Engine
 		return nil, fmt.Errorf("setting up the engine: %w", err)
 	}
 	snapshots := &live.Reader{Client: kit.Live, Discovery: dc, Releases: kit.Releases, Cloud: cloud.NewAWS, Clock: kit.Clock}
-	snapshots.Path = func(_ context.Context, from string, spec *v1alpha1.KarpenterUpgradeSpec) ([]v1alpha1.Hop, error) {
-		hops, refusal := plan.Hops(versions, plan.RequestOf(from, spec))
-		if refusal != nil {
-			return nil, nil // a finding of its own
-		}
-		return hops, nil
-	}
+	catalogs := &cataloglive.Source{Client: kit.Live, Namespace: kit.Namespace, BuiltIn: versions}
+	snapshots.Path = preflight.Path(catalogs)
 	return engine.New(kit.Clock,
-		&preflight.Phase{Snapshots: snapshots, Catalogs: &cataloglive.Source{Client: kit.Live, Namespace: kit.Namespace, BuiltIn: versions}},
+		&preflight.Phase{Snapshots: snapshots, Catalogs: catalogs},
 		&backup.Phase{Kit: kit},
 		&freeze.Phase{Kit: kit}, // before Tag: more tags may make nodes drift
 		&tag.Phase{Kit: kit, Cloud: cloud.NewAWS},

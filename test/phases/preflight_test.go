@@ -39,9 +39,10 @@ func (w *world) preflight() *preflight.Phase {
 	w.ok(err)
 	versions, err := catalog.Load()
 	w.ok(err)
+	catalogs := &cataloglive.Source{Client: w.kit.Live, Namespace: w.kit.Namespace, BuiltIn: versions}
 	return &preflight.Phase{
-		Snapshots: &live.Reader{Client: w.kit.Live, Discovery: dc, Releases: w.kit.Releases, Clock: w.clock},
-		Catalogs:  &cataloglive.Source{Client: w.kit.Live, Namespace: w.kit.Namespace, BuiltIn: versions},
+		Snapshots: &live.Reader{Client: w.kit.Live, Discovery: dc, Releases: w.kit.Releases, Clock: w.clock, Path: preflight.Path(catalogs)},
+		Catalogs:  catalogs,
 	}
 }
 

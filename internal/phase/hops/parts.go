@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/Masterminds/semver/v3"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,8 +48,8 @@ func (p *Phase) crds(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v
 	return "", nil
 }
 
-// release upgrades the original release to the hop's version. Its new pods come before the old ones go: while objects are of two
-// versions and nobody converts them yet, an old leader takes half a minute to stop (seen with 0.36.2), and nobody leads.
+// release upgrades the original release to the hop's version. Its new pods come before the old ones go: somebody converts objects
+// before the first old pod stops, and should the new version not become Ready, the old leader has not stopped.
 func (p *Phase) release(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, status *v1alpha1.HopStatus) (string, error) {
 	plan := run.Status.Plan
 	current, err := p.Releases.Get(ctx, plan.Namespace, plan.Release)
@@ -95,7 +96,7 @@ func (p *Phase) settle(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop 
 }
 
 // leader waits until all pods are the hop's and Ready, and one of them leads.
-func (p *Phase) leader(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, status *v1alpha1.HopStatus) (string, error) {
+func (p *Phase) leader(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, _ *v1alpha1.HopStatus) (string, error) {
 	plan := run.Status.Plan
 	d, err := p.Deployment(ctx, plan.Namespace, plan.Release)
 	if err != nil || d == nil {
@@ -105,23 +106,35 @@ func (p *Phase) leader(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop 
 	if err != nil {
 		return "", err
 	}
+	if err := p.HurryLeader(ctx, plan.Namespace, pods); err != nil {
+		return "", err
+	}
 	leads, err := p.Leads(ctx, plan.Namespace, pods) // looked at while pods are replaced too: it vacates the Lease of one that is gone
 	if err != nil {
 		return "", err
 	}
-	if ready, wanted := phase.ReadyReplicas(d, pods); ready < wanted || int(wanted) != len(pods) {
-		if hop != nil && slices.ContainsFunc(pods, p.homeless) {
-			if waits, err := p.settle(ctx, run, hop, status); err != nil || waits != "" {
-				return waits, err // there is no room for one pod more: then one has to go first
-			}
-		}
-		return fmt.Sprintf("%d of %d pods of Deployment %s/%s are Ready; kubectl describe pods -n %s -l app.kubernetes.io/instance=%s",
-			ready, wanted, d.Namespace, d.Name, plan.Namespace, plan.Release), nil
+	if waits, err := p.rollout(ctx, run, hop, d, pods); err != nil || waits != "" {
+		return waits, err
 	}
 	if !leads {
 		return fmt.Sprintf("waiting for a pod of release %s/%s to hold the Lease", plan.Namespace, plan.Release), nil
 	}
 	return "", nil
+}
+
+// rollout waits until all pods are of the newest revision and Ready. There may be no room for one pod more: then one has to go first.
+func (p *Phase) rollout(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, d *appsv1.Deployment, pods []corev1.Pod) (string, error) {
+	ready, wanted := phase.ReadyReplicas(d, pods)
+	if ready >= wanted && int(wanted) == len(pods) {
+		return "", nil
+	}
+	if hop != nil && slices.ContainsFunc(pods, p.homeless) {
+		if waits, err := p.settle(ctx, run, hop, nil); err != nil || waits != "" {
+			return waits, err
+		}
+	}
+	return fmt.Sprintf("%d of %d pods of Deployment %s/%s are Ready; kubectl describe pods -n %s -l app.kubernetes.io/instance=%s",
+		ready, wanted, d.Namespace, d.Name, run.Status.Plan.Namespace, run.Status.Plan.Release), nil
 }
 
 // room is how long a pod may wait for a node before it counts as one that gets none.
