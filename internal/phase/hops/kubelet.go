@@ -73,11 +73,12 @@ func crosses(status *v1alpha1.HopStatus) bool {
 	return before(status.From, v1_1) && !before(status.Version, v1_1)
 }
 
+// both are all NodePools and EC2NodeClasses: when the last hop has been taken back, there is no v1 any more.
 func (p *Phase) both(ctx context.Context) (pools, classes []unstructured.Unstructured, err error) {
-	if pools, err = live.ListAll(ctx, p.Live, phase.NodePoolKind); err != nil {
+	if pools, err = live.ListServed(ctx, p.Live, phase.NodePoolKind); err != nil {
 		return nil, nil, err
 	}
-	classes, err = live.ListAll(ctx, p.Live, phase.NodeClassKind)
+	classes, err = live.ListServed(ctx, p.Live, phase.NodeClassKind)
 	return pools, classes, err
 }
 
