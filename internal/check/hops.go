@@ -24,8 +24,8 @@ func hopChecks() []Check {
 	}
 }
 
-// firstBeta is the first release that reads NodePools.
-var firstBeta = semver.New(0, 32, 0, "", "")
+// firstBeta is the first release that knows NodePools alone: 0.32 has Provisioners beside them, which may be in use.
+var firstBeta = semver.New(0, 33, 0, "", "")
 
 // alphaSource refuses to walk what can only be planned yet.
 func alphaSource(in Input) []Hit {
@@ -38,8 +38,8 @@ func alphaSource(in Input) []Hit {
 		return nil
 	}
 	return one([]string{fmt.Sprintf("Deployment/%s/%s", source.Namespace, source.Name)},
-		fmt.Sprintf("upgrade to %s by hand, create NodePools and EC2NodeClasses, roll the nodes and delete the Provisioners, as the upgrade guide of 0.32 says; then this run goes on from there", in.Plan.Hops[0].Version),
-		"it runs %s, which knows Provisioners only: the way from there is planned, and this operator does not walk its first part", source.Version)
+		fmt.Sprintf("upgrade to 0.32, create NodePools and EC2NodeClasses, roll the nodes, delete the Provisioners, and upgrade to %s by hand, as the upgrade guides of 0.32 and 0.33 say; then this run goes on from there", firstBeta),
+		"it runs %s, which knows Provisioners: the way from there is planned, and this operator does not walk the part that ends with the last of them", source.Version)
 }
 
 // losses are what does not survive the conversion from v1beta1 to v1.
