@@ -69,10 +69,11 @@ var _ = Describe("A way with a stop, from 0.36.2 by 1.0.8", Ordered, ContinueOnF
 		general := p.object(ctx, "karpenter.sh/v1", "NodePool", "general-v1-14-1")
 		Expect(field(general, "spec", "disruption")).To(MatchJSON(`{"budgets": [{"nodes": "0"}], "consolidateAfter": "0s", "consolidationPolicy": "WhenEmptyOrUnderutilized"}`))
 		Expect(field(general, "spec", "template", "spec", "expireAfter")).To(MatchJSON(`"720h"`))
-		Expect(field(general, "spec", "template", "spec", "nodeClassRef")).To(MatchJSON(`{"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default-v1-14-1"}`))
+		Expect(field(general, "spec", "template", "spec", "nodeClassRef")).To(MatchJSON(`{"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default-general-v1-14-1"}`),
+			"it shared an EC2NodeClass with one that has no kubelet settings")
 		Expect(field(general, "spec", "limits")).To(MatchJSON(`{"cpu": "100"}`))
 		Expect(field(general, "spec", "weight")).To(MatchJSON(`10`))
-		class := p.object(ctx, "karpenter.k8s.aws/v1", "EC2NodeClass", "default-v1-14-1")
+		class := p.object(ctx, "karpenter.k8s.aws/v1", "EC2NodeClass", "default-general-v1-14-1")
 		Expect(field(class, "spec", "kubelet")).To(MatchJSON(`{
 			"maxPods": 28, "systemReserved": {"cpu": "50m"}, "evictionHard": {"nodefs.available": "12%"},
 			"imageGCHighThresholdPercent": 80, "imageGCLowThresholdPercent": 60
@@ -82,10 +83,10 @@ var _ = Describe("A way with a stop, from 0.36.2 by 1.0.8", Ordered, ContinueOnF
 		Expect(field(class, "spec", "userData")).To(ContainSubstring("audited"))
 
 		batch := p.object(ctx, "karpenter.sh/v1", "NodePool", "batch-v1-14-1")
-		Expect(field(batch, "spec", "template", "spec", "nodeClassRef", "name")).To(MatchJSON(`"default-batch-v1-14-1"`), "it shared an EC2NodeClass, and had no kubelet settings")
+		Expect(field(batch, "spec", "template", "spec", "nodeClassRef", "name")).To(MatchJSON(`"default-v1-14-1"`))
 		Expect(field(batch, "spec", "template", "spec", "expireAfter")).To(MatchJSON(`"168h"`))
-		Expect(field(p.object(ctx, "karpenter.k8s.aws/v1", "EC2NodeClass", "default-batch-v1-14-1"), "spec", "kubelet")).To(MatchJSON(`null`))
-		Expect(field(p.object(ctx, "karpenter.k8s.aws/v1", "EC2NodeClass", "default-batch-v1-14-1"), "spec", "amiSelectorTerms")).To(MatchJSON(`[{"alias": "al2023@latest"}]`))
+		Expect(field(p.object(ctx, "karpenter.k8s.aws/v1", "EC2NodeClass", "default-v1-14-1"), "spec", "kubelet")).To(MatchJSON(`null`))
+		Expect(field(p.object(ctx, "karpenter.k8s.aws/v1", "EC2NodeClass", "default-v1-14-1"), "spec", "amiSelectorTerms")).To(MatchJSON(`[{"alias": "al2023@latest"}]`))
 		Expect(field(p.object(ctx, "karpenter.k8s.aws/v1", "EC2NodeClass", "data-v1-14-1"), "spec", "kubelet")).To(MatchJSON(`{"maxPods": 25}`))
 		data := p.object(ctx, "karpenter.sh/v1", "NodePool", "data-v1-14-1")
 		Expect(field(data, "spec", "template", "spec", "expireAfter")).To(MatchJSON(`"Never"`))
