@@ -63,7 +63,7 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 func (p *Phase) Keep(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error {
 	ours, err := p.pools(ctx, run)
 	if err != nil {
-		if step := run.Step(v1alpha1.PhaseHops); step == nil || step.State != v1alpha1.StepRunning {
+		if step := run.Step(v1alpha1.PhaseHops); step == nil || (step.State != v1alpha1.StepRunning && step.State != v1alpha1.StepUndoing) {
 			return err
 		}
 		ours = phase.BluePools(run.Status.Plan) // nobody converts between the CRDs of a hop and its controller: the rest comes later

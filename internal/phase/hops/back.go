@@ -27,7 +27,7 @@ const nodePoolCRD = "nodepools.karpenter.sh"
 // Undo implements engine.Phase: the hops are taken back, last one first, as far as there is a way: it ends where CRDs no
 // longer serve what the version before reads.
 func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	if before(run.BlueVersion(), v1_1) {
+	if before(run.BlueVersion(), v1_1) && !slices.ContainsFunc(run.Status.Hops, undoing) {
 		waits, err := p.kubeletBack(ctx, run, nil, nil)
 		if err != nil {
 			return engine.FromError(err)
@@ -57,6 +57,9 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 	}
 	return engine.Done("release %s/%s is at %s", run.Status.Plan.Namespace, run.Status.Plan.Release, run.Status.From)
 }
+
+// undoing says that a hop is being taken back. From 1.0 on there may be nobody then who converts v1.
+func undoing(h v1alpha1.HopStatus) bool { return h.State == v1alpha1.StepUndoing }
 
 // wayBack says why a hop cannot be taken back; empty when it can.
 func (p *Phase) wayBack(ctx context.Context, run *v1alpha1.KarpenterUpgrade, status *v1alpha1.HopStatus) (why string, err error) {
