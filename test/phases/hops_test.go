@@ -104,3 +104,14 @@ func TestALeaderThatDoesNotStopIsNotWaitedFor(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatA10DidNotRewriteIsRewrittenFirst(t *testing.T) {
+	w, p := kubeletWorld(t)
+	w.stored(nodePoolCRD, "v1beta1", "v1")
+	w.drive(p.Run, func() { w.pass(5 * time.Second) })
+	w.Expect(w.crd(nodePoolCRD).Status.StoredVersions).To(Equal([]string{"v1"}))
+	w.Expect(w.run.Status.Hops).To(ConsistOf(And(HaveField("Version", blueVersion), HaveField("From", blueVersion), HaveField("State", v1alpha1.StepDone))))
+	w.Expect(w.run.BlueVersion()).To(Equal(blueVersion))
+	w.drive(p.Undo)
+	w.Expect(w.crd(nodePoolCRD).Status.StoredVersions).To(Equal([]string{"v1"}), "1.0 reads v1")
+}

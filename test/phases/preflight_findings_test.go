@@ -122,14 +122,6 @@ var wrongs = []wrong{
 		codes: []string{"CRDForeignOwner"}, object: "CustomResourceDefinition/" + nodeClaimCRD, why: "it belongs to the Helm release infra/platform",
 	},
 	{
-		what: "objects may still be stored as v1beta1",
-		do: func(w *world) func() {
-			w.stored(nodePoolCRD, "v1beta1", "v1")
-			return func() { w.stored(nodePoolCRD, "v1") }
-		},
-		codes: []string{"StoredVersionsOutdated"}, object: "CustomResourceDefinition/" + nodePoolCRD, why: "objects may still be stored as v1beta1",
-	},
-	{
 		what: "the Service of the conversion webhook is gone",
 		do: func(w *world) func() {
 			service := get(w, &corev1.Service{}, karpenterNS, blueRelease)

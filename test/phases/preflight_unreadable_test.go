@@ -6,6 +6,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 )
@@ -20,7 +21,9 @@ func TestWhatCannotBeReadIsNamedAndTheRestIsFound(t *testing.T) {
 			return slices.Contains(r.APIGroups, "karpenter.k8s.aws") || slices.Contains(r.Resources, "endpointslices")
 		}))
 	}
-	w.stored(nodeClaimCRD, "v1beta1", "v1")
+	change(w, w.crd(nodeClaimCRD), func(c *apiextensionsv1.CustomResourceDefinition) {
+		c.Annotations["meta.helm.sh/release-name"] = "platform"
+	})
 
 	var found []v1alpha1.Finding
 	w.Eventually(func() []v1alpha1.Finding {
@@ -28,7 +31,7 @@ func TestWhatCannotBeReadIsNamedAndTheRestIsFound(t *testing.T) {
 		return found
 	}).WithTimeout(patience).WithPolling(glance).Should(ContainElements(
 		HaveField("Objects", []string{"ec2nodeclasses.karpenter.k8s.aws"}), HaveField("Objects", []string{"services"}),
-		HaveField("Code", "StoredVersionsOutdated"), HaveField("Code", "PermissionsMissing"),
+		HaveField("Code", "CRDForeignOwner"), HaveField("Code", "PermissionsMissing"),
 	))
 	w.Expect(found[0].Code).To(Equal("Unreadable"))
 	w.Expect(found[0].Why).To(And(
