@@ -192,9 +192,10 @@ func (k *Kit) ended(ctx context.Context, l *coordinationv1.Lease, pods []corev1.
 	return k.Endings.Has(l.Namespace, holder) || lease.Silent(l, k.Clock.Now()), nil // its process may live on without its pod
 }
 
-// stopping is how long a leader that was told to stop gets for it. 1.0.8 needs 6 seconds; 0.36.2 waits for all that its queue of
-// tags holds, one a second, and gives the Lease back after its 30 seconds of grace.
-const stopping = 8 * time.Second
+// stopping is how long a leader that was told to stop gets for it. Mostly it needs a second. But 0.36.2 and 1.0.8 were
+// seen to give the Lease back only when their 30 seconds of grace were over, when they had launched nodes shortly before: they wait for
+// all workers, and one of those writes a tag a second (pkg/controllers/nodeclaim/tagging of the provider).
+const stopping = 3 * time.Second
 
 // HurryLeader shortens the grace period of a pod that holds the Lease of a namespace and has been stopping for long: until it has
 // ended, nobody else leads. To Karpenter that is a crash, from which its successor goes on.

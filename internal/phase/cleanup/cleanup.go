@@ -172,6 +172,9 @@ func (p *Phase) lead(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (strin
 	if err != nil {
 		return "", err
 	}
+	if err := p.HurryLeader(ctx, plan.GreenNamespace(), green); err != nil {
+		return "", err
+	}
 	if len(green) > 0 {
 		return fmt.Sprintf("pods of release %s/%s still there: %d", plan.GreenNamespace(), plan.GreenRelease, len(green)), nil
 	}

@@ -104,12 +104,15 @@ func waiting(reason, awaits string, err error) engine.Outcome {
 
 // lead waits until the pods of the release that stopped are gone and one of the other's leads.
 func (p *Phase) lead(ctx context.Context, run *v1alpha1.KarpenterUpgrade, stopped, leader phase.Side) engine.Outcome {
-	if awaits, err := p.Pass(ctx, run, stopped, leader); err != nil || awaits != "" {
-		return waiting("WaitingForLease", awaits, err)
-	}
 	old, err := p.ControllerPods(ctx, stopped.Namespace, stopped.Release)
 	if err != nil {
 		return engine.FromError(err)
+	}
+	if err := p.HurryLeader(ctx, stopped.Namespace, old); err != nil {
+		return engine.FromError(err)
+	}
+	if awaits, err := p.Pass(ctx, run, stopped, leader); err != nil || awaits != "" {
+		return waiting("WaitingForLease", awaits, err)
 	}
 	if len(old) > 0 {
 		return engine.Wait(look, "WaitingForStop", "pods of release %s still there: %d", stopped, len(old))
