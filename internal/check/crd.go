@@ -126,7 +126,7 @@ func storedVersionsOutdated(in Input, c, target *apiextensionsv1.CustomResourceD
 // CRDs come: it is of 1.0, and stores v1.
 func convertsItself(in Input, c *apiextensionsv1.CustomResourceDefinition) bool {
 	source := in.source()
-	if source == nil || !plan.ReadsKubelet(source.Version) {
+	if source == nil || !plan.LeavesBeta(source.Version, in.Spec.Target.Version) {
 		return false
 	}
 	return slices.ContainsFunc(c.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool { return v.Name == "v1" && v.Storage })

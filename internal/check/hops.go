@@ -59,7 +59,7 @@ func losses(severity convert.Severity) func(Input) []Hit {
 // with the annotation in which 1.0 keeps them: pkg/operator/operator.go of the provider).
 func kubelet(in Input) ([]convert.KubeletMove, []convert.Loss, error) {
 	source := in.source()
-	if source == nil || !plan.MovesKubelet(source.Version, in.Spec.Target.Version) {
+	if source == nil || !plan.LeavesBeta(source.Version, in.Spec.Target.Version) {
 		return nil, nil, nil
 	}
 	return convert.MoveKubelet(in.Snapshot.NodePools, in.Snapshot.NodeClasses)

@@ -13,6 +13,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
 
 // CoreCRDs are the CRDs that Karpenter has had since v1beta1, whose objects have been stored in more than one version.
@@ -21,16 +22,9 @@ var CoreCRDs = []string{"ec2nodeclasses.karpenter.k8s.aws", "nodeclaims.karpente
 // WebhookPort is the port of a release's Service at which its conversion webhook answers (value webhook.port of the charts).
 const WebhookPort = 8443
 
-// ConversionWebhook is the Service of the release that converts objects between the versions of Karpenter's API.
-type ConversionWebhook struct {
-	Namespace string
-	Service   string
-	Port      int32
-}
-
 // Converter is the conversion webhook of the release that a run upgrades. The chart names its Service as its Deployment.
-func Converter(p *v1alpha1.Plan) ConversionWebhook {
-	return ConversionWebhook{Namespace: p.Namespace, Service: p.Deployment, Port: WebhookPort}
+func Converter(p *v1alpha1.Plan) values.Conversion {
+	return values.Conversion{Namespace: p.Namespace, Service: p.Deployment, Port: WebhookPort}
 }
 
 // hopCRDs is what Karpenter's CRDs are to be.
@@ -50,7 +44,7 @@ type hopCRDs struct {
 // with nothing changed, when one is being deleted, is somebody else's, or has objects stored in a version that the hop's lacks;
 // and, for a hop with a standby, when it refuses what the present one accepts. No CRD is ever deleted, nor is one whose
 // conversion stays with the same Service parted from the CA that Karpenter's webhook controller wrote into it.
-func (k *Kit) EnsureCRDs(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, webhook ConversionWebhook) (done bool, waits string, err error) {
+func (k *Kit) EnsureCRDs(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, webhook values.Conversion) (done bool, waits string, err error) {
 	want, err := k.hopCRDs(ctx, run, hop, webhook)
 	if err != nil {
 		return false, "", err
@@ -86,30 +80,27 @@ func (k *Kit) EnsureCRDs(ctx context.Context, run *v1alpha1.KarpenterUpgrade, ho
 
 // hopCRDs renders the CRDs of a hop. Those in a chart's crds/ are of no use: from 0.33.6 to 1.0 their conversion webhook is
 // kube-system/karpenter, wherever Karpenter runs (pkg/apis/crds of the provider); only karpenter-crd has values for it.
-func (k *Kit) hopCRDs(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, webhook ConversionWebhook) (*hopCRDs, error) {
+func (k *Kit) hopCRDs(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, webhook values.Conversion) (*hopCRDs, error) {
 	chart, err := k.HopChart(ctx, run, hop, release.ChartCRDs)
 	if err != nil {
 		return nil, err
 	}
 	out := &hopCRDs{version: hop.Version, spec: release.Spec{
-		Namespace: run.Status.Plan.Namespace, Name: release.ChartCRDs, Chart: chart, Values: map[string]any{},
+		Namespace: run.Status.Plan.Namespace, Name: release.ChartCRDs, Chart: chart,
 		Description: "CRDs of KarpenterUpgrade " + run.Name,
 	}}
+	var given map[string]any
 	if namespace, name, ok := strings.Cut(run.Status.Plan.CRDRelease, "/"); ok {
 		out.spec.Namespace, out.spec.Name = namespace, name
 		if out.owner, err = k.Releases.Get(ctx, namespace, name); err != nil {
 			return nil, err
 		}
-		out.spec.Values = known(out.owner.Values, chart.Values)
+		given = out.owner.Values
 	}
-	if _, ok := chart.Values[webhookValue]; ok {
-		if webhook.Service == "" {
-			return nil, fault.NewTerminal(fmt.Errorf("the CRDs of Karpenter %s convert by webhook, and no release does", hop.Version))
-		}
-		out.spec.Values[webhookValue] = map[string]any{
-			"enabled": true, "serviceName": webhook.Service, "serviceNamespace": webhook.Namespace, "port": int64(webhook.Port),
-		}
+	if _, ok := chart.Values[webhookValue]; ok && webhook.Service == "" {
+		return nil, fault.NewTerminal(fmt.Errorf("the CRDs of Karpenter %s convert by webhook, and no release does", hop.Version))
 	}
+	out.spec.Values = values.CRDValues(given, chart.Values, webhook)
 	manifest, err := k.Releases.Render(ctx, out.spec)
 	if err != nil {
 		return nil, err
@@ -126,17 +117,6 @@ func (k *Kit) hopCRDs(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *
 
 // webhookValue is the value of karpenter-crd for its conversion webhook; charts from 1.1 on, and before 0.33.6, have none.
 const webhookValue = "webhook"
-
-// known keeps the values that a chart has.
-func known(given, defaults map[string]any) map[string]any {
-	out := map[string]any{}
-	for k, v := range given {
-		if _, ok := defaults[k]; ok {
-			out[k] = v
-		}
-	}
-	return out
-}
 
 // currentCRDs reads those of these CRDs that are there, by name.
 func (k *Kit) currentCRDs(ctx context.Context, crds []apiextensionsv1.CustomResourceDefinition) (map[string]*apiextensionsv1.CustomResourceDefinition, error) {

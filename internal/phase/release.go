@@ -85,12 +85,7 @@ func (k *Kit) RollbackRelease(ctx context.Context, namespace, name, version stri
 
 // TargetChart is a chart of the run's target, with the digest that Preflight saw.
 func (k *Kit) TargetChart(ctx context.Context, run *v1alpha1.KarpenterUpgrade, name string) (*release.Chart, error) {
-	return k.HopChart(ctx, run, LastHop(run), name)
-}
-
-// LastHop is the hop of a plan that ends at the target.
-func LastHop(run *v1alpha1.KarpenterUpgrade) *v1alpha1.Hop {
-	return &run.Status.Plan.Hops[len(run.Status.Plan.Hops)-1]
+	return k.HopChart(ctx, run, run.LastHop(), name)
 }
 
 // HopChart is a chart of a version on the run's way, with the digest that Preflight saw; any digest where the hop has none.

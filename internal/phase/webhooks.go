@@ -15,6 +15,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
 
 // Admission webhooks of Karpenter up to 0.37, which are sometimes left behind: with failurePolicy Fail they then refuse every
@@ -89,7 +90,7 @@ func admissions() []admission {
 }
 
 // calls says that webhooks, of which there are some, all call a Service.
-func calls(services []*admissionregistrationv1.ServiceReference, is ConversionWebhook) bool {
+func calls(services []*admissionregistrationv1.ServiceReference, is values.Conversion) bool {
 	return len(services) > 0 && !slices.ContainsFunc(services, func(s *admissionregistrationv1.ServiceReference) bool {
 		return s == nil || s.Namespace != is.Namespace || s.Name != is.Service
 	})

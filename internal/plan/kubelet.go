@@ -8,26 +8,28 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 )
 
-// firstWithoutKubelet is the first release that does not read the kubelet settings of NodePools
+// firstWithoutBeta is the first release that neither serves v1beta1 nor reads the kubelet settings of NodePools, which were v1beta1's
 // (sigs.k8s.io/karpenter v1.1: pkg/apis/v1 without its conversion).
-var firstWithoutKubelet = semver.New(1, 1, 0, "", "")
+var firstWithoutBeta = semver.New(1, 1, 0, "", "")
 
-// ReadsKubelet says that a release reads the kubelet settings of NodePools: of their spec up to 0.37, of an annotation in 1.0.
-func ReadsKubelet(version string) bool {
+// ServesBeta says that a release serves v1beta1, or what was before it, and reads the kubelet settings of NodePools: of their spec up
+// to 0.37, of an annotation in 1.0.
+func ServesBeta(version string) bool {
 	v, err := semver.NewVersion(version)
-	return err == nil && v.LessThan(firstWithoutKubelet)
+	return err == nil && v.LessThan(firstWithoutBeta)
 }
 
-// MovesKubelet says that a run leaves the releases that read the kubelet settings of NodePools.
-func MovesKubelet(from, to string) bool {
+// LeavesBeta says that a way leaves the releases that serve v1beta1. Before it does, every object has to be stored as v1, and kubelet
+// settings have to stand in the EC2NodeClasses.
+func LeavesBeta(from, to string) bool {
 	_, err := semver.NewVersion(to)
-	return err == nil && ReadsKubelet(from) && !ReadsKubelet(to)
+	return err == nil && ServesBeta(from) && !ServesBeta(to)
 }
 
 // settled is the cluster as it will be when the last hop begins: EC2NodeClasses are split for NodePools that share one and
 // differ in their kubelet settings. What keeps that from being decided is a finding of its own, and then nothing is split.
 func settled(s *snapshot.Snapshot, from, to string) *snapshot.Snapshot {
-	if !MovesKubelet(from, to) {
+	if !LeavesBeta(from, to) {
 		return s
 	}
 	moves, _, err := convert.MoveKubelet(s.NodePools, s.NodeClasses)

@@ -14,6 +14,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
 
 var coreCRDs = []string{nodePoolCRD, nodeClaimCRD, nodeClassCRD}
@@ -25,7 +26,7 @@ var (
 )
 
 // elsewhere is a conversion webhook that is not where the raw CRDs have it.
-var elsewhere = phase.ConversionWebhook{Namespace: karpenterNS, Service: "karpenter-main", Port: 9443}
+var elsewhere = values.Conversion{Namespace: karpenterNS, Service: "karpenter-main", Port: 9443}
 
 // hopWorld has the CRDs of Karpenter 0.36.2, and a run on its way to 1.14.1.
 func hopWorld(t *testing.T, ownCRDs bool) *world {
@@ -67,7 +68,7 @@ func part(do func(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (bool, st
 }
 
 // toCRDs brings the CRDs to a hop.
-func (w *world) toCRDs(hop v1alpha1.Hop, webhook phase.ConversionWebhook) stepFunc {
+func (w *world) toCRDs(hop v1alpha1.Hop, webhook values.Conversion) stepFunc {
 	return part(func(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (bool, string, error) {
 		return w.kit.EnsureCRDs(ctx, run, &hop, webhook)
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
 )
 
 // API versions of releases before 1.0, and from 1.0 on.
@@ -27,13 +28,9 @@ const nodePoolCRD = "nodepools.karpenter.sh"
 // Undo implements engine.Phase: the hops are taken back, last one first, as far as there is a way: it ends where CRDs no
 // longer serve what the version before reads.
 func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	if before(run.BlueVersion(), v1_1) && !slices.ContainsFunc(run.Status.Hops, undoing) {
-		waits, err := p.kubeletBack(ctx, run, nil, nil)
-		if err != nil {
-			return engine.FromError(err)
-		}
-		if waits != "" {
-			return engine.Wait(look, "RestoringKubelet", "%s", waits)
+	if plan.ServesBeta(run.BlueVersion()) && !slices.ContainsFunc(run.Status.Hops, undoing) {
+		if out, done := walk(ctx, run, nil, nil, step{"RestoringKubelet", p.kubeletBack}); !done {
+			return out
 		}
 	}
 	for i := len(run.Status.Hops) - 1; i >= 0; i-- {
@@ -63,11 +60,8 @@ func undoing(h v1alpha1.HopStatus) bool { return h.State == v1alpha1.StepUndoing
 
 // wayBack says why a hop cannot be taken back; empty when it can.
 func (p *Phase) wayBack(ctx context.Context, run *v1alpha1.KarpenterUpgrade, status *v1alpha1.HopStatus) (why string, err error) {
-	if !before(status.From, v1_0) {
+	if !beforeV1(status.From) {
 		return "", nil // the CRDs stay, and serve all that the version before stores
-	}
-	if !before(status.Version, v1_1) {
-		return fmt.Sprintf("its CRDs do not serve %s, which %s reads", beta, status.From), nil
 	}
 	crd := &apiextensionsv1.CustomResourceDefinition{}
 	if err := p.Live.Get(ctx, client.ObjectKey{Name: nodePoolCRD}, crd); err != nil {
@@ -82,25 +76,15 @@ func (p *Phase) wayBack(ctx context.Context, run *v1alpha1.KarpenterUpgrade, sta
 
 // undo takes one hop one step back.
 func (p *Phase) undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade, status *v1alpha1.HopStatus) engine.Outcome {
-	type step struct {
-		reason string
-		part   part
-	}
 	steps := []step{{"RollingBackRelease", p.releaseBack}, {"WaitingForLeader", p.leader}}
 	switch {
-	case crosses(status):
+	case plan.LeavesBeta(status.From, status.Version):
 		steps = append(steps, step{"RestoringKubelet", p.kubeletBack})
-	case before(status.From, v1_0):
+	case beforeV1(status.From):
 		steps = slices.Concat([]step{{"SwitchingStorage", p.storageBack}}, steps, []step{{"RestoringCRDs", p.crdsBack}})
 	}
-	for _, do := range steps {
-		waits, err := do.part(ctx, run, nil, status)
-		if err != nil {
-			return engine.FromError(err)
-		}
-		if waits != "" {
-			return engine.Wait(look, do.reason, "%s", waits)
-		}
+	if out, done := walk(ctx, run, nil, status, steps...); !done {
+		return out
 	}
 	status.State, status.EndedAt = v1alpha1.StepUndone, ptr.To(metav1.NewTime(p.Clock.Now()))
 	return engine.Wait(0, "HopUndone", "taken back")
@@ -108,15 +92,10 @@ func (p *Phase) undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade, status
 
 // storageBack has every object stored in the version that the older release reads, while the newer one still converts.
 func (p *Phase) storageBack(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, _ *v1alpha1.Hop, status *v1alpha1.HopStatus) (string, error) {
-	done, waits, err := p.SwitchStorage(ctx, beta)
-	if err != nil || !done {
+	if waits, err := until(p.SwitchStorage(ctx, beta)); err != nil || waits != "" {
 		return waits, err
 	}
-	done, waits, err = p.MigrateStorage(ctx, status, beta)
-	if err != nil || !done {
-		return waits, err
-	}
-	return "", nil
+	return until(p.MigrateStorage(ctx, status, beta))
 }
 
 // releaseBack rolls the original release back to what it was before the hop: its chart, its values, and no registry is asked.
@@ -138,11 +117,8 @@ func (p *Phase) crdsBack(ctx context.Context, run *v1alpha1.KarpenterUpgrade, _ 
 		}
 		return fmt.Sprintf("release %s/%s is being rolled back to %s", namespace, name, status.From), nil
 	}
-	done, waits, err := p.EnsureCRDs(ctx, run, &v1alpha1.Hop{Version: status.From, Strategy: v1alpha1.StrategyInPlace}, phase.Converter(run.Status.Plan))
-	if err != nil || !done {
-		return waits, err
-	}
-	return "", nil
+	before := &v1alpha1.Hop{Version: status.From, Strategy: v1alpha1.StrategyInPlace}
+	return until(p.EnsureCRDs(ctx, run, before, phase.Converter(run.Status.Plan)))
 }
 
 // Release implements engine.Releaser: what was changed stays, without the run's marks.

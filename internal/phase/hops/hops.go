@@ -67,14 +67,8 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	}
 	if len(all) < len(run.Status.Plan.Hops) { // the second release, which comes next, is at the target
 		next := &v1alpha1.HopStatus{From: run.BlueVersion(), Version: run.Spec.Target.Version}
-		for _, do := range []part{p.ownStorage, p.kubelet} {
-			waits, err := do(ctx, run, nil, next)
-			if err != nil {
-				return engine.FromError(err)
-			}
-			if waits != "" {
-				return engine.Wait(look, "Preparing", "%s", waits)
-			}
+		if out, done := walk(ctx, run, nil, next, step{"Preparing", p.ownStorage}, step{"Preparing", p.kubelet}); !done {
+			return out
 		}
 	}
 	return engine.Done("release %s/%s is at %s", run.Status.Plan.Namespace, run.Status.Plan.Release, run.BlueVersion())
@@ -119,23 +113,34 @@ func (p *Phase) begin(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *
 // part is one part of a hop; it says what it waits for, and nothing when it is done.
 type part func(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, status *v1alpha1.HopStatus) (waits string, err error)
 
+// step is a part with the reason that the run gives while it waits for it.
+type step struct {
+	reason string
+	part   part
+}
+
+// walk takes the first part that is not done one step on. It is done when all are.
+func walk(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, status *v1alpha1.HopStatus, steps ...step) (out engine.Outcome, done bool) {
+	for _, s := range steps {
+		waits, err := s.part(ctx, run, hop, status)
+		if err != nil {
+			return engine.FromError(err), false
+		}
+		if waits != "" {
+			return engine.Wait(look, s.reason, "%s", waits), false
+		}
+	}
+	return engine.Outcome{}, true
+}
+
 // hop takes one hop one step on. Each part observes whether it is done, so the order holds after a restart too.
 func (p *Phase) hop(ctx context.Context, run *v1alpha1.KarpenterUpgrade, at int, status *v1alpha1.HopStatus) engine.Outcome {
 	hop := &run.Status.Plan.Hops[at]
-	for _, do := range []struct {
-		reason string
-		part   part
-	}{
-		{"MigratingStorage", p.ownStorage}, {"MovingKubelet", p.kubelet}, {"InstallingCRDs", p.crds}, {"UpgradingRelease", p.release}, {"WaitingForLeader", p.leader},
-		{"SettlingRelease", p.settle}, {"RemovingWebhooks", p.webhooks}, {"MigratingStorage", p.storage},
-	} {
-		waits, err := do.part(ctx, run, hop, status)
-		if err != nil {
-			return engine.FromError(err)
-		}
-		if waits != "" {
-			return engine.Wait(look, do.reason, "%s", waits)
-		}
+	out, done := walk(ctx, run, hop, status,
+		step{"MigratingStorage", p.ownStorage}, step{"MovingKubelet", p.kubelet}, step{"InstallingCRDs", p.crds}, step{"UpgradingRelease", p.release},
+		step{"WaitingForLeader", p.leader}, step{"SettlingRelease", p.settle}, step{"RemovingWebhooks", p.webhooks}, step{"MigratingStorage", p.storage})
+	if !done {
+		return out
 	}
 	status.State, status.EndedAt = v1alpha1.StepDone, ptr.To(metav1.NewTime(p.Clock.Now()))
 	return engine.Wait(0, "HopDone", "done")

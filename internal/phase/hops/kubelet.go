@@ -17,6 +17,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/convert"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
 )
 
@@ -42,7 +43,7 @@ var moved = []schema.GroupVersionKind{phase.NodePoolKind, phase.NodeClassKind}
 // are: 1.0 keeps them in an annotation of the NodePool (sigs.k8s.io/karpenter v1.0 pkg/apis/v1/nodepool_conversion.go), 1.1 and later
 // do not read it. Nodes drift by that; they are frozen.
 func (p *Phase) kubelet(ctx context.Context, run *v1alpha1.KarpenterUpgrade, _ *v1alpha1.Hop, status *v1alpha1.HopStatus) (string, error) {
-	if !crosses(status) {
+	if !plan.LeavesBeta(status.From, status.Version) {
 		return "", nil
 	}
 	pools, classes, err := p.both(ctx)
@@ -67,11 +68,6 @@ func (p *Phase) kubelet(ctx context.Context, run *v1alpha1.KarpenterUpgrade, _ *
 
 // objects are those that kubelet settings move between.
 type objects struct{ pools, classes []unstructured.Unstructured }
-
-// crosses says that a hop leaves the versions that read the kubelet settings of NodePools.
-func crosses(status *v1alpha1.HopStatus) bool {
-	return before(status.From, v1_1) && !before(status.Version, v1_1)
-}
 
 // both are all NodePools and EC2NodeClasses: when the last hop has been taken back, there is no v1 any more.
 func (p *Phase) both(ctx context.Context) (pools, classes []unstructured.Unstructured, err error) {

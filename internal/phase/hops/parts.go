@@ -18,6 +18,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/fault"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/plan"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/release"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
@@ -27,25 +28,25 @@ func crdRelease(plan *v1alpha1.Plan) (namespace, name string, ok bool) {
 	return strings.Cut(plan.CRDRelease, "/")
 }
 
-// Minors at which something changes.
-var (
-	v1_0 = semver.New(1, 0, 0, "", "") // the first one of v1, and the last one that converts
-	v1_1 = semver.New(1, 1, 0, "", "") // the first one with v1 only
-)
+var firstV1 = semver.New(1, 0, 0, "", "")
 
-// before says that a version is older than another. Versions of a plan have been parsed before.
-func before(version string, other *semver.Version) bool {
+// beforeV1 says that a release stores v1beta1. Versions of a plan have been parsed before.
+func beforeV1(version string) bool {
 	v, err := semver.NewVersion(version)
-	return err == nil && v.LessThan(other)
+	return err == nil && v.LessThan(firstV1)
+}
+
+// until turns what the Kit says into what a part says.
+func until(done bool, waits string, err error) (string, error) {
+	if done {
+		waits = ""
+	}
+	return waits, err
 }
 
 // crds brings the CRDs to the hop's: first, since a controller without its own does not become ready.
 func (p *Phase) crds(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, _ *v1alpha1.HopStatus) (string, error) {
-	done, waits, err := p.EnsureCRDs(ctx, run, hop, phase.Converter(run.Status.Plan))
-	if err != nil || !done {
-		return waits, err
-	}
-	return "", nil
+	return until(p.EnsureCRDs(ctx, run, hop, phase.Converter(run.Status.Plan)))
 }
 
 // release upgrades the original release to the hop's version. Its new pods come before the old ones go: somebody converts objects
@@ -148,7 +149,7 @@ func (p *Phase) homeless(pod corev1.Pod) bool {
 // webhooks removes the admission webhooks that Karpenter has no more from 1.0 on: they would refuse every write, for nobody
 // answers them.
 func (p *Phase) webhooks(ctx context.Context, run *v1alpha1.KarpenterUpgrade, hop *v1alpha1.Hop, _ *v1alpha1.HopStatus) (string, error) {
-	if before(hop.Version, v1_0) {
+	if beforeV1(hop.Version) {
 		return "", nil
 	}
 	removed, _, err := p.RemoveWebhookLeftovers(ctx, run.Status.Plan) // those of others are left to them
@@ -161,7 +162,7 @@ func (p *Phase) webhooks(ctx context.Context, run *v1alpha1.KarpenterUpgrade, ho
 // ownStorage rewrites the stored objects where that is to be done before the first hop: the run began at a 1.0 whose own migration
 // has not come to its end, or that has none (before 1.0.4).
 func (p *Phase) ownStorage(ctx context.Context, run *v1alpha1.KarpenterUpgrade, _ *v1alpha1.Hop, status *v1alpha1.HopStatus) (string, error) {
-	if !crosses(status) {
+	if !plan.LeavesBeta(status.From, status.Version) {
 		return "", nil
 	}
 	own := statusOf(run, &v1alpha1.Hop{Version: status.From})
@@ -178,8 +179,7 @@ func (p *Phase) ownStorage(ctx context.Context, run *v1alpha1.KarpenterUpgrade, 
 	if own.State == v1alpha1.StepDone {
 		return "", nil
 	}
-	done, waits, err := p.MigrateStorage(ctx, own, v1)
-	if err != nil || !done {
+	if waits, err := until(p.MigrateStorage(ctx, own, v1)); err != nil || waits != "" {
 		return waits, err
 	}
 	own.State, own.EndedAt = v1alpha1.StepDone, ptr.To(metav1.NewTime(p.Clock.Now()))
@@ -205,9 +205,5 @@ func (p *Phase) storage(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, hop *
 	if hop.StoredVersion == "" {
 		return "", nil
 	}
-	done, waits, err := p.MigrateStorage(ctx, status, hop.StoredVersion)
-	if err != nil || !done {
-		return waits, err
-	}
-	return "", nil
+	return until(p.MigrateStorage(ctx, status, hop.StoredVersion))
 }

@@ -44,7 +44,7 @@ func (p *Phase) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.
 	if run.InPlace() {
 		return engine.Skip("release %s/%s was upgraded in place", run.Status.Plan.Namespace, run.Status.Plan.Release)
 	}
-	done, what, err := p.EnsureCRDs(ctx, run, phase.LastHop(run), phase.Converter(run.Status.Plan))
+	done, what, err := p.EnsureCRDs(ctx, run, run.LastHop(), phase.Converter(run.Status.Plan))
 	if err != nil {
 		return engine.FromError(err)
 	}

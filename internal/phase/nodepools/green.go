@@ -96,7 +96,7 @@ func greenPool(blue *unstructured.Unstructured, plan v1alpha1.PoolPlan, run stri
 // for later targets they were moved to the EC2NodeClass before.
 func keepKubelet(target string, blue, green *unstructured.Unstructured) {
 	settings, there := blue.GetAnnotations()[convert.AnnotationKubelet]
-	if !there || green == nil || !plan.ReadsKubelet(target) {
+	if !there || green == nil || !plan.ServesBeta(target) {
 		return
 	}
 	annotations := green.GetAnnotations()

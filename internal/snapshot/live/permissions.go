@@ -105,8 +105,8 @@ func (r *Reader) permissions(ctx context.Context, run *v1alpha1.KarpenterUpgrade
 	if err != nil {
 		return err
 	}
-	own := namespaces(source.Namespace, &run.Spec)
-	for _, namespace := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(own, slices.Collect(maps.Keys(granted(s))))))) {
+	own, granted := namespaces(source.Namespace, &run.Spec), granted(s)
+	for _, namespace := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(own, slices.Collect(maps.Keys(granted)))))) {
 		if namespace == "" {
 			continue // what is granted in the whole cluster is asked for in the releases' namespaces
 		}
@@ -114,9 +114,9 @@ func (r *Reader) permissions(ctx context.Context, run *v1alpha1.KarpenterUpgrade
 		if err != nil {
 			return err
 		}
-		grants := granted(s)[namespace]
+		grants := granted[namespace]
 		if slices.Contains(own, namespace) {
-			grants = slices.Concat(grants, granted(s)[""])
+			grants = slices.Concat(grants, granted[""])
 			s.MissingForHelm = append(s.MissingForHelm, lacking(held, namespace, want)...)
 		}
 		_, missing := validation.Covers(held, grants)
