@@ -35,7 +35,7 @@ func TestUpgraded(t *testing.T) {
 		"nodes of new NodePools":   func(_ *Cluster, r *report.Report) { r.Nodes.GreenAfter = 0 },
 		"nodes not Ready, or not":  func(c *Cluster, _ *report.Report) { c.Nodes[0].LaunchedBy = "blue" },
 		"versions observed":        func(_ *Cluster, r *report.Report) { r.To = "1.0.8" },
-		"nobody leads, longest":    func(_ *Cluster, r *report.Report) { r.Leaderless[0].Seconds = 6 },
+		"nobody leads, longest":    func(_ *Cluster, r *report.Report) { r.Leaderless[0].Seconds = MaxLeaderless + 0.1 },
 		"PodDisruptionBudgets":     func(_ *Cluster, r *report.Report) { r.PDBViolations = 1 },
 		"two leaders":              func(_ *Cluster, r *report.Report) { r.TwoLeaderSeconds = 0.1 },
 		"pods, Jobs and workloads": func(_ *Cluster, r *report.Report) { r.PodsLost = 1 },
@@ -62,7 +62,7 @@ func TestUpgraded(t *testing.T) {
 func TestWishesDoNotFail(t *testing.T) {
 	g := NewWithT(t)
 	c, r := upgraded()
-	r.LeaderlessSeconds = 5.5
+	r.LeaderlessSeconds = MaxLeaderless + 0.1
 	checks := Upgraded(c, r)
 	g.Expect(checks).To(ContainElement(And(HaveField("Name", "nobody leads, in all"), HaveField("OK", BeFalse()))))
 	g.Expect(Failed(checks)).To(BeEmpty())
