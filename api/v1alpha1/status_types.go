@@ -158,7 +158,7 @@ const (
 
 // PhaseName names a phase of the plan.
 //
-// +kubebuilder:validation:Enum=Preflight;Backup;Freeze;Tag;Hops;Install;Handover;NodePools;Canary;Migrate;Verify;Cleanup
+// +kubebuilder:validation:Enum=Preflight;Backup;Freeze;Hops;Tag;Install;Handover;NodePools;Canary;Migrate;Verify;Cleanup
 type PhaseName string
 
 // The phases, in order.
@@ -169,11 +169,11 @@ const (
 	PhaseBackup PhaseName = "Backup"
 	// PhaseFreeze keeps Karpenter from disrupting blue nodes by itself.
 	PhaseFreeze PhaseName = "Freeze"
-	// PhaseTag puts the discovery tag on subnets and security groups that lack it.
-	PhaseTag PhaseName = "Tag"
 	// PhaseHops takes the original release, in place, through the versions at which the way to the target has to stop; with the
 	// strategy InPlace to the target too.
 	PhaseHops PhaseName = "Hops"
+	// PhaseTag puts the discovery tag on subnets and security groups that lack it.
+	PhaseTag PhaseName = "Tag"
 	// PhaseInstall installs the CRDs and the green release, as a standby.
 	PhaseInstall PhaseName = "Install"
 	// PhaseHandover stops blue and lets green lead.

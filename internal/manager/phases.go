@@ -38,8 +38,8 @@ func Engine(kit *phase.Kit, dc discovery.ServerVersionInterface) (*engine.Engine
 		&preflight.Phase{Snapshots: snapshots, Catalogs: catalogs},
 		&backup.Phase{Kit: kit},
 		&freeze.Phase{Kit: kit}, // before Tag: more tags may make nodes drift
-		&tag.Phase{Kit: kit, Cloud: cloud.NewAWS},
 		&hops.Phase{Kit: kit},
+		&tag.Phase{Kit: kit, Cloud: cloud.NewAWS},
 		&install.Phase{Kit: kit},
 		&handover.Phase{Kit: kit},
 		&nodepools.Phase{Kit: kit},

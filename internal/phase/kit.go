@@ -127,6 +127,16 @@ func (k *Kit) PatchMark(ctx context.Context, before, after client.Object) error 
 	return nil
 }
 
+// Annotate sets an annotation of an object.
+func Annotate(o client.Object, key, value string) {
+	annotations := o.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[key] = value
+	o.SetAnnotations(annotations)
+}
+
 // Mark is the value of a mark: the run that left it, and what was there before.
 func Mark(run, previous string) string {
 	if previous == "" {

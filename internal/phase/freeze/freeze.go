@@ -8,6 +8,7 @@ package freeze
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -28,6 +29,10 @@ const (
 	batch = 50
 	// settle is how long the caches get to show what was written.
 	settle = 200 * time.Millisecond
+	// patience is for how long nodes that have drifted stay frozen when the run has gone back: two rounds of Karpenter's, which looks
+	// for drift every 5 minutes (sigs.k8s.io/karpenter pkg/controllers/nodeclaim/disruption), and some more.
+	patience = 12 * time.Minute
+	look     = 2 * time.Second
 )
 
 // Phase is the phase Freeze.
@@ -86,9 +91,22 @@ func (p *Phase) Keep(ctx context.Context, run *v1alpha1.KarpenterUpgrade) error 
 	return err
 }
 
-// Undo implements engine.Phase.
+// Undo implements engine.Phase. Nodes that drifted by what the run did stay frozen until Karpenter has seen that it was taken back.
 func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
-	return p.Release(ctx, run)
+	drifted, err := p.drifted(ctx, run)
+	if err != nil {
+		return engine.FromError(err)
+	}
+	if step := run.Step(p.Name()); len(drifted) > 0 && step != nil && step.UndoStartedAt != nil && p.Clock.Since(step.UndoStartedAt.Time) < patience {
+		return engine.Wait(look, "WaitingForDrift", "%d NodeClaims have drifted since the run began, and their nodes stay frozen for now: Karpenter looks "+
+			"again every 5 minutes; the first is %s", len(drifted), drifted[0])
+	}
+	out := p.Release(ctx, run)
+	if out.Kind == engine.KindDone && len(drifted) > 0 {
+		out.Message += fmt.Sprintf("; %d NodeClaims have drifted since the run began and Karpenter replaces their nodes within the budgets of their NodePools; "+
+			"the first is %s", len(drifted), drifted[0])
+	}
+	return out
 }
 
 // Release implements engine.Releaser: what was not annotated before is not annotated after.

@@ -160,13 +160,23 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 	if green != nil && ptr.Deref(green.Spec.Replicas, 1) > 0 {
 		return p.stopGreen(ctx, run, green)
 	}
-	return p.lead(ctx, run, phase.Green(plan), phase.Blue(plan))
+	out := p.lead(ctx, run, phase.Green(plan), phase.Blue(plan))
+	if out.Kind != engine.KindDone {
+		return out
+	}
+	if waits, err := p.RestoreHashes(ctx, run, p.Name()); err != nil || waits != "" {
+		return waiting("RestoringHashes", waits, err)
+	}
+	return out
 }
 
 // stopGreen scales green to zero, once blue is there to follow it.
 func (p *Phase) stopGreen(ctx context.Context, run *v1alpha1.KarpenterUpgrade, green *appsv1.Deployment) engine.Outcome {
 	if awaits, err := p.awaitBlue(ctx, run); err != nil || awaits != "" {
 		return waiting("WaitingForFence", awaits, err)
+	}
+	if err := p.RememberHashes(ctx, run, p.Name(), run.BlueVersion()); err != nil {
+		return engine.FromError(err)
 	}
 	if err := p.Scale(ctx, green, 0, ""); err != nil {
 		return engine.FromError(err)

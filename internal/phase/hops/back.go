@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,13 +77,14 @@ func (p *Phase) wayBack(ctx context.Context, run *v1alpha1.KarpenterUpgrade, sta
 
 // undo takes one hop one step back.
 func (p *Phase) undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade, status *v1alpha1.HopStatus) engine.Outcome {
-	steps := []step{{"RollingBackRelease", p.releaseBack}, {"WaitingForLeader", p.leader}}
+	steps := []step{{"RememberingHashes", p.rememberHashes}, {"RollingBackRelease", p.releaseBack}, {"WaitingForLeader", p.leader}}
 	switch {
 	case plan.LeavesBeta(status.From, status.Version):
 		steps = append(steps, step{"RestoringKubelet", p.kubeletBack})
 	case beforeV1(status.From):
 		steps = slices.Concat([]step{{"SwitchingStorage", p.storageBack}}, steps, []step{{"RestoringCRDs", p.crdsBack}})
 	}
+	steps = append(steps, step{"RestoringHashes", p.hashesBack}) // at the end: before the CRDs are back there may be nobody who converts
 	if out, done := walk(ctx, run, nil, status, steps...); !done {
 		return out
 	}
@@ -96,6 +98,20 @@ func (p *Phase) storageBack(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, _
 		return waits, err
 	}
 	return until(p.MigrateStorage(ctx, status, beta))
+}
+
+// rememberHashes comes before the older version does.
+func (p *Phase) rememberHashes(ctx context.Context, run *v1alpha1.KarpenterUpgrade, _ *v1alpha1.Hop, status *v1alpha1.HopStatus) (string, error) {
+	current, err := p.Releases.Get(ctx, run.Status.Plan.Namespace, run.Status.Plan.Release)
+	if err != nil || strings.TrimPrefix(current.Version, "v") == status.From {
+		return "", err
+	}
+	return "", p.RememberHashes(ctx, run, p.Name(), status.From)
+}
+
+// hashesBack keeps nodes from drifting for no other reason than that two versions led one after the other.
+func (p *Phase) hashesBack(ctx context.Context, run *v1alpha1.KarpenterUpgrade, _ *v1alpha1.Hop, _ *v1alpha1.HopStatus) (string, error) {
+	return p.RestoreHashes(ctx, run, p.Name())
 }
 
 // releaseBack rolls the original release back to what it was before the hop: its chart, its values, and no registry is asked.
@@ -123,6 +139,9 @@ func (p *Phase) crdsBack(ctx context.Context, run *v1alpha1.KarpenterUpgrade, _ 
 
 // Release implements engine.Releaser: what was changed stays, without the run's marks.
 func (p *Phase) Release(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	if err := p.ForgetHashes(ctx, run); err != nil {
+		return engine.FromError(err)
+	}
 	left, err := p.forgetKubelet(ctx, run)
 	if err != nil {
 		return engine.FromError(err)

@@ -156,7 +156,7 @@ func (p *Phase) refer(ctx context.Context, run string, move convert.KubeletMove,
 		return "", fault.NewTerminal(fmt.Errorf("NodePool %s: %w", pool.GetName(), err))
 	}
 	after := pool.DeepCopy()
-	annotate(after, annotationNodeClass, phase.Mark(run, was))
+	phase.Annotate(after, annotationNodeClass, phase.Mark(run, was))
 	if err := unstructured.SetNestedField(after.Object, move.NodeClass, nodeClassField...); err != nil {
 		return "", fault.NewTerminal(fmt.Errorf("NodePool %s: %w", pool.GetName(), err))
 	}
@@ -185,7 +185,7 @@ func (p *Phase) fill(ctx context.Context, run string, move convert.KubeletMove, 
 		previous = string(doc)
 	}
 	after := class.DeepCopy()
-	annotate(after, annotationKubelet, phase.Mark(run, previous))
+	phase.Annotate(after, annotationKubelet, phase.Mark(run, previous))
 	if err := set(after, move.Kubelet, kubeletField...); err != nil {
 		return "", fault.NewTerminal(err)
 	}
@@ -199,20 +199,11 @@ func (p *Phase) strip(ctx context.Context, run string, move convert.KubeletMove,
 		return "", nil
 	}
 	after := pool.DeepCopy()
-	annotate(after, annotationKubelet, phase.Mark(run, pool.GetAnnotations()[convert.AnnotationKubelet]))
+	phase.Annotate(after, annotationKubelet, phase.Mark(run, pool.GetAnnotations()[convert.AnnotationKubelet]))
 	annotations := after.GetAnnotations()
 	delete(annotations, convert.AnnotationKubelet)
 	after.SetAnnotations(annotations)
 	return fmt.Sprintf("the annotation %s is removed from NodePool %s", convert.AnnotationKubelet, move.NodePool), p.PatchMark(ctx, pool, after)
-}
-
-func annotate(o *unstructured.Unstructured, key, value string) {
-	annotations := o.GetAnnotations()
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	annotations[key] = value
-	o.SetAnnotations(annotations)
 }
 
 func set(o *unstructured.Unstructured, value map[string]any, fields ...string) error {

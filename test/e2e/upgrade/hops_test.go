@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/scenario"
 )
 
@@ -37,6 +38,23 @@ func field(o *unstructured.Unstructured, fields ...string) any {
 	doc, err := json.Marshal(value)
 	Expect(err).NotTo(HaveOccurred())
 	return string(doc)
+}
+
+// drifted are the NodeClaims that Karpenter wants to replace.
+func (p *play) drifted(ctx context.Context) []string {
+	GinkgoHelper()
+	claims := &unstructured.UnstructuredList{}
+	claims.SetAPIVersion("karpenter.sh/v1beta1")
+	claims.SetKind("NodeClaimList")
+	Expect(p.Client.List(ctx, claims)).To(Succeed())
+	Expect(claims.Items).NotTo(BeEmpty())
+	var out []string
+	for i := range claims.Items {
+		if status, message := snapshot.ConditionStatus(&claims.Items[i], "Drifted"); status == "True" {
+			out = append(out, claims.Items[i].GetName()+": "+message)
+		}
+	}
+	return out
 }
 
 // setMode changes what the user wants of a run.
@@ -124,6 +142,7 @@ var _ = Describe("A way with a stop, from 0.36.2 by 1.0.8", Ordered, ContinueOnF
 		now, err := p.WorkloadPods(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(now).To(Equal(pods), "no pod of any workload was moved or restarted")
+		Expect(p.drifted(ctx)).To(BeEmpty(), "the nodes, which are not frozen any more, are as 0.36.2 wants them")
 	}, SpecTimeout(buildTimeout+stageTimeout))
 })
 
