@@ -3,6 +3,7 @@ package phases
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase/freeze"
 )
 
@@ -173,4 +175,41 @@ func TestFreezeOfManyNodesIsBounded(t *testing.T) {
 	for _, n := range left.Items {
 		w.Expect(n.Annotations).To(BeEmpty())
 	}
+}
+
+func TestNodesThatDriftedDuringTheRunStayFrozenUntilThatIsOver(t *testing.T) {
+	w, p := freezeWorld(t)
+	w.drive(p.Run)
+	w.pass(time.Minute)
+	w.condition(phase.NodeClaimKind, "plain", "Drifted", "True", "SecurityGroupDrift")
+	out := w.step(p.Undo)
+	w.Expect(out).To(And(HaveField("Reason", "WaitingForDrift"), HaveField("Message", ContainSubstring("plain (SecurityGroupDrift)"))))
+	w.Expect(w.readNode("plain").Annotations).To(HaveKeyWithValue(frozen, "true"))
+	w.condition(phase.NodeClaimKind, "plain", "Drifted", "False", "")
+	w.drive(p.Undo)
+	w.Expect(w.readNode("plain").Annotations).NotTo(HaveKey(frozen))
+}
+
+func TestNodesThatStayDriftedAreNotFrozenForEver(t *testing.T) {
+	w, p := freezeWorld(t)
+	w.drive(p.Run)
+	w.pass(time.Minute)
+	w.condition(phase.NodeClaimKind, "plain", "Drifted", "True", "AMIDrift")
+	w.Expect(w.step(p.Undo)).To(HaveField("Reason", "WaitingForDrift"))
+	w.pass(15 * time.Minute)
+	out := w.drive(p.Undo)
+	w.Expect(out.Message).To(And(ContainSubstring("1 NodeClaims have drifted"), ContainSubstring("plain (AMIDrift)")))
+	w.Expect(w.readNode("plain").Annotations).NotTo(HaveKey(frozen))
+}
+
+func TestNodesThatHadDriftedBeforeTheRunKeepNothingFrozen(t *testing.T) {
+	w := newWorld(t, greenVersion)
+	w.node("plain", "general")
+	w.condition(phase.NodeClaimKind, "plain", "Drifted", "True", "AMIDrift")
+	w.pass(time.Hour)
+	w.begin(plan())
+	p := &freeze.Phase{Kit: w.kit}
+	w.drive(p.Run)
+	w.drive(p.Undo)
+	w.Expect(w.readNode("plain").Annotations).NotTo(HaveKey(frozen))
 }

@@ -58,7 +58,7 @@ kind: EC2NodeClass
 metadata:
   name: default
   labels: {team: platform, argocd.argoproj.io/instance: pools}
-  annotations: {cost-center: "42", karpenter.k8s.aws/ec2nodeclass-hash: "456", karpenter.k8s.aws/ec2nodeclass-hash-version: v4}
+  annotations: {cost-center: "42", karpenter.k8s.aws/ec2nodeclass-hash: "456", karpenter.k8s.aws/ec2nodeclass-hash-version: v3}
 spec:
   amiFamily: AL2
   amiSelectorTerms: [{alias: al2@latest}]

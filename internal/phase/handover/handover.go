@@ -160,7 +160,12 @@ func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine
 	if green != nil && ptr.Deref(green.Spec.Replicas, 1) > 0 {
 		return p.stopGreen(ctx, run, green)
 	}
-	out := p.lead(ctx, run, phase.Green(plan), phase.Blue(plan))
+	return p.leadBack(ctx, run)
+}
+
+// leadBack waits until blue leads, and keeps its nodes from drifting for no other reason than that green had led.
+func (p *Phase) leadBack(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	out := p.lead(ctx, run, phase.Green(run.Status.Plan), phase.Blue(run.Status.Plan))
 	if out.Kind != engine.KindDone {
 		return out
 	}
