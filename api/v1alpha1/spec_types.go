@@ -108,6 +108,12 @@ type KarpenterUpgradeSpec struct {
 	// +kubebuilder:default={}
 	Verify Verify `json:"verify,omitempty"`
 
+	// waivers take findings of Preflight into account that the user accepts. A Blocker without a waiver stops the run before any write.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Waivers []Waiver `json:"waivers,omitempty"`
+
 	// onFailure says what happens when a phase fails: Rollback goes back to the rollback floor, Pause keeps everything as it
 	// is and waits for a change of spec.mode.
 	// +optional

@@ -326,7 +326,15 @@ type Finding struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=1024
 	Fix string `json:"fix"`
+
+	// waived is the reason of the waiver in spec.waivers that covers it. It stands in no way then.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Waived string `json:"waived,omitempty"`
 }
+
+// Blocks says that the finding keeps the run from its first change.
+func (f *Finding) Blocks() bool { return f.Severity == SeverityBlocker && f.Waived == "" }
 
 // Blocker is what keeps a node from being emptied, or further nodes from beginning.
 type Blocker struct {

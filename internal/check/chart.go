@@ -14,7 +14,7 @@ func chartChecks() []Check {
 		{Code: "ChartUnreachable", Severity: v1alpha1.SeverityBlocker, Find: charts(chartUnreachable)},
 		{Code: "ChartDigestMismatch", Severity: v1alpha1.SeverityBlocker, Find: charts(chartDigestMismatch)},
 		{Code: "ValuesNotRendering", Severity: v1alpha1.SeverityBlocker, Find: valuesNotRendering},
-		{Code: "ValuesNeedDecision", Severity: v1alpha1.SeverityBlocker, Find: valueNotes(v1alpha1.SeverityBlocker)},
+		{Code: "ValuesNeedDecision", Severity: v1alpha1.SeverityBlocker, Waivable: true, Find: valueNotes(v1alpha1.SeverityBlocker)},
 		{Code: "ValuesDropped", Severity: v1alpha1.SeverityWarning, Find: valueNotes(v1alpha1.SeverityWarning)},
 		{Code: "ValuesUnknown", Severity: v1alpha1.SeverityWarning, Find: valuesUnknown},
 	}

@@ -28,6 +28,8 @@ type Check struct {
 	Code string
 	// Severity of what it finds.
 	Severity v1alpha1.Severity
+	// Waivable says of a Blocker that a run can go on in spite of it. What is no Blocker can always be waived.
+	Waivable bool
 	// Find returns one finding for each way in which the trouble shows. It never fails: what could not be read is in the
 	// snapshot's Problems and has a check of its own.
 	Find func(Input) []Hit
@@ -49,21 +51,25 @@ func All() []Check {
 	return slices.Concat(readChecks(), planChecks(), hopChecks(), releaseChecks(), versionChecks(), chartChecks(), crdChecks(), nodePoolChecks(), gitOpsChecks(), moveChecks(), awsChecks(), runChecks())
 }
 
-// Run runs all checks and returns their findings, worst first.
+// Run runs all checks and returns their findings, worst first; of one severity, those that are waived come last.
 func Run(in Input) []v1alpha1.Finding {
 	var out []v1alpha1.Finding
+	w := waiversOf(in)
 	for _, c := range All() {
 		for _, h := range c.Find(in) {
-			out = append(out, finding(c, h))
+			out = append(out, w.findings(c, h)...)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b v1alpha1.Finding) int { return cmp.Compare(severity(a.Severity), severity(b.Severity)) })
+	for _, h := range w.useless() {
+		out = append(out, finding(waiverCheck, h))
+	}
+	slices.SortStableFunc(out, func(a, b v1alpha1.Finding) int { return cmp.Compare(rank(&a), rank(&b)) })
 	return out
 }
 
 // Blocked says that a finding stops the run.
 func Blocked(findings []v1alpha1.Finding) bool {
-	return slices.ContainsFunc(findings, func(f v1alpha1.Finding) bool { return f.Severity == v1alpha1.SeverityBlocker })
+	return slices.ContainsFunc(findings, func(f v1alpha1.Finding) bool { return f.Blocks() })
 }
 
 func finding(c Check, h Hit) v1alpha1.Finding {
@@ -79,8 +85,12 @@ func finding(c Check, h Hit) v1alpha1.Finding {
 	return f
 }
 
-func severity(s v1alpha1.Severity) int {
-	return slices.Index([]v1alpha1.Severity{v1alpha1.SeverityBlocker, v1alpha1.SeverityWarning, v1alpha1.SeverityInfo}, s)
+func rank(f *v1alpha1.Finding) int {
+	r := 2 * slices.Index([]v1alpha1.Severity{v1alpha1.SeverityBlocker, v1alpha1.SeverityWarning, v1alpha1.SeverityInfo}, f.Severity)
+	if f.Waived != "" {
+		r++
+	}
+	return r
 }
 
 func one(objects []string, fix, why string, args ...any) []Hit {

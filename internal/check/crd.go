@@ -19,7 +19,7 @@ func crdChecks() []Check {
 		{Code: "CRDNotEstablished", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(crdNotEstablished)},
 		{Code: "StoredVersionNotServed", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(storedVersionNotServed)},
 		{Code: "StoredVersionsOutdated", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(storedVersionsOutdated)},
-		{Code: "CRDSchemaNarrower", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(crdSchemaNarrower)},
+		{Code: "CRDSchemaNarrower", Severity: v1alpha1.SeverityBlocker, Waivable: true, Find: eachCRD(crdSchemaNarrower)},
 		{Code: "CRDForeignOwner", Severity: v1alpha1.SeverityBlocker, Find: eachCRD(crdForeignOwner)},
 		{Code: "CRDConversionUnreachable", Severity: v1alpha1.SeverityBlocker, Find: crdConversionUnreachable},
 		{Code: "ServedVersionGoes", Severity: v1alpha1.SeverityWarning, Find: servedVersionGoes},

@@ -19,7 +19,7 @@ func hopChecks() []Check {
 		{Code: "ConversionNote", Severity: v1alpha1.SeverityInfo, Find: losses(convert.Info)},
 		{Code: "KubeletUndecided", Severity: v1alpha1.SeverityBlocker, Find: kubeletUndecided},
 		{Code: "KubeletMoves", Severity: v1alpha1.SeverityWarning, Find: kubeletMoves},
-		{Code: "KeepWouldDrift", Severity: v1alpha1.SeverityBlocker, Find: keepWouldDrift},
+		{Code: "KeepWouldDrift", Severity: v1alpha1.SeverityBlocker, Waivable: true, Find: keepWouldDrift},
 		{Code: "PointOfNoReturn", Severity: v1alpha1.SeverityInfo, Find: pointOfNoReturn},
 	}
 }

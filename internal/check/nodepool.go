@@ -17,9 +17,9 @@ func nodePoolChecks() []Check {
 		{Code: "WeightExhausted", Severity: v1alpha1.SeverityBlocker, Find: weightExhausted},
 		{Code: "GreenNameTaken", Severity: v1alpha1.SeverityBlocker, Find: greenNameTaken},
 		{Code: "GreenNameTooLong", Severity: v1alpha1.SeverityBlocker, Find: greenNameTooLong},
-		{Code: "NodePoolNotReady", Severity: v1alpha1.SeverityBlocker, Find: nodePoolNotReady},
-		{Code: "StaticNodePool", Severity: v1alpha1.SeverityBlocker, Find: staticNodePool},
-		{Code: "WorkloadPinned", Severity: v1alpha1.SeverityBlocker, Find: workloadPinned},
+		{Code: "NodePoolNotReady", Severity: v1alpha1.SeverityBlocker, Waivable: true, Find: nodePoolNotReady},
+		{Code: "StaticNodePool", Severity: v1alpha1.SeverityBlocker, Waivable: true, Find: staticNodePool},
+		{Code: "WorkloadPinned", Severity: v1alpha1.SeverityBlocker, Waivable: true, Find: workloadPinned},
 		{Code: "OverrideUnknown", Severity: v1alpha1.SeverityBlocker, Find: overrideUnknown},
 	}
 }

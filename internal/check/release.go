@@ -10,7 +10,7 @@ import (
 func releaseChecks() []Check {
 	return []Check{
 		{Code: "ReleasePending", Severity: v1alpha1.SeverityBlocker, Find: releasePending},
-		{Code: "ReleaseUnhealthy", Severity: v1alpha1.SeverityBlocker, Find: releaseUnhealthy},
+		{Code: "ReleaseUnhealthy", Severity: v1alpha1.SeverityBlocker, Waivable: true, Find: releaseUnhealthy},
 		{Code: "GreenReleaseExists", Severity: v1alpha1.SeverityBlocker, Find: greenReleaseExists},
 		{Code: "CRDReleaseAmbiguous", Severity: v1alpha1.SeverityBlocker, Find: crdReleaseAmbiguous},
 		{Code: "LeaderElsewhere", Severity: v1alpha1.SeverityBlocker, Find: leaderElsewhere},

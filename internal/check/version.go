@@ -10,7 +10,7 @@ import (
 
 func versionChecks() []Check {
 	return []Check{
-		{Code: "KubernetesTooOld", Severity: v1alpha1.SeverityBlocker, Find: kubernetes(-1)},
+		{Code: "KubernetesTooOld", Severity: v1alpha1.SeverityBlocker, Waivable: true, Find: kubernetes(-1)},
 		{Code: "KubernetesTooNew", Severity: v1alpha1.SeverityWarning, Find: kubernetes(1)},
 		{Code: "TargetVersionNotInCatalog", Severity: v1alpha1.SeverityWarning, Find: notInCatalog},
 		{Code: "CatalogConfigMapInvalid", Severity: v1alpha1.SeverityWarning, Find: catalogProblems},

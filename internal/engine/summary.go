@@ -136,7 +136,7 @@ func (s summarizer) rollback() {
 
 func (s summarizer) preflight() {
 	for i := range s.run.Status.Findings {
-		if f := &s.run.Status.Findings[i]; f.Severity == v1alpha1.SeverityBlocker {
+		if f := &s.run.Status.Findings[i]; f.Blocks() {
 			s.set(v1alpha1.ConditionPreflightPassed, metav1.ConditionFalse, v1alpha1.ReasonPreflightBlocked,
 				v1alpha1.Truncate(fmt.Sprintf("%s: %s", f.Code, f.Why)))
 			return

@@ -37,6 +37,8 @@ func TestWrongSpecsAreRefused(t *testing.T) {
 		"in place and elsewhere":         {`{target: {version: 1.14.1, namespace: kube-system}, strategy: InPlace}`, "spec", "spec.target.namespace needs spec.strategy: BlueGreen"},
 		"in place and new NodePools":     {`{target: {version: 1.14.1}, strategy: InPlace, nodePools: {}}`, "spec", "spec.nodePools needs spec.strategy: BlueGreen"},
 		"no namespace":                   {`{target: {version: 1.14.1, namespace: "Kube_System"}}`, "spec.target.namespace", "such as kube-system"},
+		"a waiver without a reason":      {`{target: {version: 1.14.1}, waivers: [{code: WorkloadPinned, reason: ""}]}`, "spec.waivers[0].reason", "at least 1"},
+		"a waiver of no code":            {`{target: {version: 1.14.1}, waivers: [{code: "all of them", reason: because}]}`, "spec.waivers[0].code", "such as WorkloadPinned"},
 		"a stop twice":                   {`{target: {version: 1.14.1, stops: ["1.0.8", "1.0.8"]}}`, "spec.target.stops[1]", "Duplicate value"},
 		"charts over https":              {`{target: {version: 1.14.1, chart: {repository: "https://charts.karpenter.sh"}}}`, "spec.target.chart.repository", "oci://public.ecr.aws/karpenter"},
 		"empty repository":               {`{target: {version: 1.14.1, chart: {repository: ""}}}`, "spec.target.chart.repository", "must be an OCI repository"},

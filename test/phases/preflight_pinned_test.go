@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 )
 
 func TestPodsThatAcceptBlueNodesOnlyStopTheRun(t *testing.T) {
@@ -30,4 +31,23 @@ spec:
 	w.Expect(w.findings(v1alpha1.SeverityBlocker)).To(ConsistOf(And(
 		HaveField("Code", "WorkloadPinned"), HaveField("Objects", Equal([]string{"Deployment/shop/pinned", "StatefulSet/shop/pinned"})),
 	)))
+}
+
+func TestAWaivedBlockerIsShownAndStopsNothing(t *testing.T) {
+	w := preflightWorld(t)
+	w.permitted()
+	w.create(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {namespace: ` + shopNS + `, name: pinned}
+spec:
+  selector: {matchLabels: {app: pinned}}
+  template:
+    metadata: {labels: {app: pinned}}
+    spec: {nodeSelector: {karpenter.sh/nodepool: general}, containers: [{name: main, image: main}]}
+`)
+	w.Expect(w.step(w.preflight().Run)).To(HaveField("Reason", v1alpha1.ReasonPreflightBlocked))
+	w.run.Spec.Waivers = []v1alpha1.Waiver{{Code: "WorkloadPinned", Objects: []string{"Deployment/shop/*"}, Reason: "changed on Monday"}}
+	w.Expect(w.step(w.preflight().Run)).To(HaveField("Kind", engine.KindDone))
+	w.Expect(w.run.Status.Findings).To(ContainElement(And(HaveField("Code", "WorkloadPinned"), HaveField("Waived", "changed on Monday"))))
 }

@@ -82,7 +82,7 @@ func record(run *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot, made *v1alpha1
 
 // queued says that nothing but another run stands in the way.
 func queued(findings []v1alpha1.Finding) bool {
-	blockers := slices.DeleteFunc(slices.Clone(findings), func(f v1alpha1.Finding) bool { return f.Severity != v1alpha1.SeverityBlocker })
+	blockers := slices.DeleteFunc(slices.Clone(findings), func(f v1alpha1.Finding) bool { return !f.Blocks() })
 	return len(blockers) == 1 && blockers[0].Code == check.CodeAnotherRunActive
 }
 
@@ -101,8 +101,13 @@ func planned(p *v1alpha1.Plan, findings []v1alpha1.Finding) string {
 	return fmt.Sprintf("plan %s: %s in %s, %s", p.Hash, number(int(p.Nodes), "node"), number(len(p.Pools), "NodePool"), number(warnings, "warning"))
 }
 
+// count leaves out what is waived.
 func count(findings []v1alpha1.Finding) (blockers, warnings int) {
-	for _, f := range findings {
+	for i := range findings {
+		f := &findings[i]
+		if f.Waived != "" {
+			continue
+		}
 		switch f.Severity {
 		case v1alpha1.SeverityBlocker:
 			blockers++
