@@ -25,8 +25,9 @@ demo: ## Upgrade a real Karpenter 1.0.8 to 1.14.1 on a local cluster. KEEP=1 lea
 ##@ Development
 
 .PHONY: build
-build: ## Build the operator into bin/.
+build: ## Build the operator and the kubectl plugin into bin/.
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/manager ./cmd
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/kubectl-karpenter_upgrade ./cmd/kubectl-karpenter_upgrade
 
 .PHONY: generate
 generate: $(BIN)/controller-gen ## Generate deep copies.

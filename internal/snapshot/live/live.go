@@ -41,6 +41,8 @@ type Reader struct {
 	Clock clock.PassiveClock
 	// Path is the way from a version to the target of a spec; nil where only the target is read.
 	Path func(ctx context.Context, from string, spec *v1alpha1.KarpenterUpgradeSpec) ([]v1alpha1.Hop, error)
+	// Bystander says that it is not the operator that reads: nothing is known of what the operator may do, and its API need not be there.
+	Bystander bool
 }
 
 // Take reads a snapshot for a run. It fails only when ctx ends.

@@ -98,7 +98,7 @@ func lacking(held []rbacv1.PolicyRule, namespace string, want []permission) []st
 // role that grants more than he holds himself, and with what Helm has to do with each object of both releases.
 func (r *Reader) permissions(ctx context.Context, run *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {
 	source, refusal := plan.Source(s, &run.Spec)
-	if refusal != nil || len(s.Target.Rules) == 0 {
+	if r.Bystander || refusal != nil || len(s.Target.Rules) == 0 {
 		return nil
 	}
 	want, err := r.neededByHelm(s, source, plan.GreenNamespace(source.Namespace, &run.Spec))

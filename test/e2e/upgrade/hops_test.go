@@ -157,17 +157,25 @@ var _ = Describe("An upgrade in place, from 1.0.8 to 1.14.1", Ordered, ContinueO
 		Expect(scenario.NotLaunchedBy(c.Nodes, r, scenario.To)).To(BeEmpty())
 	}, SpecTimeout(buildTimeout+stageTimeout))
 
-	It("rolls no node when they are to be kept", func(ctx SpecContext) {
+	It("rolls no node when they are to be kept, steered by the kubectl plugin", func(ctx SpecContext) {
 		p := stage(ctx, "keep")
 		pods, err := p.WorkloadPods(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		before, err := p.Look(ctx)
 		Expect(err).NotTo(HaveOccurred())
+		cli := p.plugin(ctx)
+		cli.planWithReadRights(ctx)
 		run := p.begin(ctx, func(run *v1alpha1.KarpenterUpgrade) {
+			run.Spec.Mode = v1alpha1.ModePlan
 			run.Spec.Strategy, run.Spec.Nodes = v1alpha1.StrategyInPlace, v1alpha1.NodesKeep
 			run.Spec.AWS = nil // one more security group that matches would be drift
 		})
+		p.comesTo(ctx, run, v1alpha1.RunPlanned)
+		Expect(cli.run(ctx, 0, "resume", run.Name)).To(ContainSubstring("spec.mode is Run: the run goes on to Karpenter 1.14.1"))
+		Expect(cli.run(ctx, 0, "status", run.Name, "--watch")).To(And(ContainSubstring("Freeze"), ContainSubstring("Succeeded")))
 		p.end(ctx, run, v1alpha1.RunSucceeded)
+		Expect(cli.run(ctx, 0, "status", run.Name)).To(MatchRegexp("✓ Cleanup"))
+		Expect(cli.run(ctx, 1, "pause", run.Name)).To(ContainSubstring("has ended (Succeeded): there is nothing to pause"))
 		c, r := p.observed(ctx)
 		Expect(scenario.Failed(scenario.UpgradedInPlace(c, r))).To(BeEmpty())
 		Expect(c.Nodes).To(ConsistOf(before.Nodes), "the same nodes, launched by the same pods")

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+)
+
+// modes are the commands that change spec.mode of a run.
+func (p *program) modes() []*cobra.Command {
+	return []*cobra.Command{
+		p.mode("pause", "Start nothing new, and keep everything as it is", "The run stands still, marks included, until it is resumed.",
+			func(*v1alpha1.KarpenterUpgrade) (v1alpha1.Mode, string) { return v1alpha1.ModePause, "stands still" }),
+		p.mode("resume", "Go on: with a plan that waits, with a paused run, or with a phase that failed",
+			"Sets spec.mode to Run, or to Rollback where the run was on its way back.", resumed),
+		p.mode("abort", "Stop, and take the operator's marks back", "Releases, NodePools and nodes stay as they are. An aborted run cannot be continued.",
+			func(*v1alpha1.KarpenterUpgrade) (v1alpha1.Mode, string) {
+				return v1alpha1.ModeAbort, "takes its marks back and ends; releases, NodePools and nodes stay as they are"
+			}),
+		p.mode("rollback", "Go back to the version before the run", "Goes back as far as the plan says. A run that goes back cannot run forward again.",
+			func(run *v1alpha1.KarpenterUpgrade) (v1alpha1.Mode, string) {
+				return v1alpha1.ModeRollback, "goes back to Karpenter " + run.Status.From
+			}),
+	}
+}
+
+func resumed(run *v1alpha1.KarpenterUpgrade) (v1alpha1.Mode, string) {
+	for i := range run.Status.Steps {
+		switch run.Status.Steps[i].State {
+		case v1alpha1.StepUndoing, v1alpha1.StepUndone:
+			return v1alpha1.ModeRollback, "goes on back to Karpenter " + run.Status.From
+		case v1alpha1.StepPending, v1alpha1.StepRunning, v1alpha1.StepDone, v1alpha1.StepSkipped, v1alpha1.StepFailed:
+		}
+	}
+	return v1alpha1.ModeRun, "goes on to Karpenter " + run.Spec.Target.Version
+}
+
+func (p *program) mode(name, short, long string, decide func(*v1alpha1.KarpenterUpgrade) (v1alpha1.Mode, string)) *cobra.Command {
+	return &cobra.Command{
+		Use:     name + " NAME",
+		Short:   short,
+		Long:    long,
+		Example: "  kubectl karpenter-upgrade " + name + " to-1-14-1",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := p.connect()
+			if err != nil {
+				return err
+			}
+			run, err := get(cmd.Context(), c, args[0])
+			if err != nil {
+				return err
+			}
+			if err := refusal(run, name); err != nil {
+				return err
+			}
+			mode, says := decide(run)
+			if err := setMode(cmd.Context(), c, run, mode); err != nil {
+				return err
+			}
+			fmt.Fprintf(p.Out, "karpenterupgrade/%s: spec.mode is %s: the run %s\n", run.Name, mode, says)
+			return nil
+		},
+	}
+}
+
+// refusal says why a command means nothing for a run. What the API refuses it says itself.
+func refusal(run *v1alpha1.KarpenterUpgrade, command string) error {
+	switch {
+	case run.Ended():
+		return fmt.Errorf("KarpenterUpgrade %s has ended (%s): there is nothing to %s", run.Name, run.Status.Phase, command)
+	case command == "rollback" && run.Status.StartedAt == nil:
+		return fmt.Errorf("KarpenterUpgrade %s has changed nothing yet: delete it", run.Name)
+	case command == "rollback" && !run.RollbackPossible():
+		return fmt.Errorf("KarpenterUpgrade %s has passed its rollback floor, %s: there is no way back", run.Name, run.RollbackFloor())
+	}
+	return nil
+}
+
+func setMode(ctx context.Context, c client.Client, run *v1alpha1.KarpenterUpgrade, mode v1alpha1.Mode) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	after := run.DeepCopy()
+	after.Spec.Mode = mode
+	return c.Patch(ctx, after, client.MergeFromWithOptions(run, client.MergeFromWithOptimisticLock{}))
+}
