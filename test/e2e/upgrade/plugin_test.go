@@ -66,11 +66,11 @@ func (p *plugin) grantReading(ctx context.Context) {
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(docs), len(docs))
 	for {
 		o := &unstructured.Unstructured{}
-		if err := decoder.Decode(&o.Object); errors.Is(err, io.EOF) {
+		err := decoder.Decode(&o.Object)
+		if errors.Is(err, io.EOF) {
 			break
-		} else {
-			Expect(err).NotTo(HaveOccurred())
 		}
+		Expect(err).NotTo(HaveOccurred())
 		Expect(client.IgnoreAlreadyExists(p.Client.Create(ctx, o))).To(Succeed())
 		binding := &rbacv1.ClusterRoleBinding{
 			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: o.GetName()},
