@@ -27,6 +27,10 @@ const (
 	ReasonPlanned = "Planned"
 	// ReasonQueued is the reason of a run that waits for another run.
 	ReasonQueued = "Queued"
+	// ReasonAwaitingApproval is the reason of a run that waits for a person to approve its plan, or to open a gate.
+	ReasonAwaitingApproval = "AwaitingApproval"
+	// ReasonOutsideWindow is the reason of a run that waits for a window to open.
+	ReasonOutsideWindow = "OutsideWindow"
 	// ReasonPaused is the reason of a run that was paused.
 	ReasonPaused = "Paused"
 	// ReasonPhaseFailed is the reason of a run one of whose phases failed.

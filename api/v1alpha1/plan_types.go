@@ -10,6 +10,13 @@ type Plan struct {
 	// +required
 	Hash string `json:"hash"`
 
+	// parts of the plan, each with a hash: what differs between two plans is told by them.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Parts []PlanPart `json:"parts,omitempty"`
+
 	// madeAt is when the plan was made.
 	// +required
 	MadeAt metav1.Time `json:"madeAt"`

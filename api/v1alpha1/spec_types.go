@@ -108,6 +108,18 @@ type KarpenterUpgradeSpec struct {
 	// +kubebuilder:default={}
 	Verify Verify `json:"verify,omitempty"`
 
+	// approval says what waits for a person. It may be changed while the run goes on.
+	// +optional
+	// +kubebuilder:default={}
+	Approval Approval `json:"approval,omitempty"`
+
+	// windows are the times in which the run may begin something new: a phase, or to empty a further node. What has begun is brought to its
+	// end. Left out, it may at any time. Going back does not wait for a window. They may be changed while the run goes on.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Windows []Window `json:"windows,omitempty"`
+
 	// waivers take findings of Preflight into account that the user accepts. A Blocker without a waiver stops the run before any write.
 	// +optional
 	// +listType=atomic

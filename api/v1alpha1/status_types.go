@@ -36,6 +36,10 @@ type KarpenterUpgradeStatus struct {
 	// +optional
 	Plan *Plan `json:"plan,omitempty"`
 
+	// approval is the plan that a person approved.
+	// +optional
+	Approval *ApprovalStatus `json:"approval,omitempty"`
+
 	// steps are the phases of the run, in order.
 	// +optional
 	// +listType=map
@@ -140,7 +144,7 @@ const (
 	RunPending RunPhase = "Pending"
 	// RunQueued waits for another run to end.
 	RunQueued RunPhase = "Queued"
-	// RunPlanned has a plan that was checked and waits for spec.mode: Run.
+	// RunPlanned has a plan that was checked, has changed nothing, and waits: for spec.mode: Run, for approval, or for a window.
 	RunPlanned RunPhase = "Planned"
 	// RunPaused stands still, by spec.mode or because a phase failed and spec.onFailure is Pause.
 	RunPaused RunPhase = "Paused"
@@ -158,7 +162,7 @@ const (
 
 // PhaseName names a phase of the plan.
 //
-// +kubebuilder:validation:Enum=Preflight;Backup;Freeze;Hops;Tag;Install;Handover;NodePools;Canary;Migrate;Verify;Cleanup
+// +kubebuilder:validation:Enum=Preflight;Backup;Freeze;Tag;Hops;Install;Handover;NodePools;Canary;Migrate;Verify;Cleanup
 type PhaseName string
 
 // The phases, in order.
@@ -169,11 +173,11 @@ const (
 	PhaseBackup PhaseName = "Backup"
 	// PhaseFreeze keeps Karpenter from disrupting blue nodes by itself.
 	PhaseFreeze PhaseName = "Freeze"
+	// PhaseTag puts the discovery tag on subnets and security groups that lack it.
+	PhaseTag PhaseName = "Tag"
 	// PhaseHops takes the original release, in place, through the versions at which the way to the target has to stop; with the
 	// strategy InPlace to the target too.
 	PhaseHops PhaseName = "Hops"
-	// PhaseTag puts the discovery tag on subnets and security groups that lack it.
-	PhaseTag PhaseName = "Tag"
 	// PhaseInstall installs the CRDs and the green release, as a standby.
 	PhaseInstall PhaseName = "Install"
 	// PhaseHandover stops blue and lets green lead.

@@ -295,6 +295,9 @@ var wrongs = map[string]change{
 		s.AWS = &snapshot.AWS{Key: "k", Value: "v", Untagged: map[string]map[string]string{"sg-1": {}}}
 		s.NodeClasses[0] = parse(t, `{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: default}, spec: {securityGroupSelectorTerms: [{tags: {k: v}}]}}`)
 	},
+	"WindowInvalid": func(_ *testing.T, _ *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) {
+		spec.Windows = []v1alpha1.Window{{Schedule: "at night"}}
+	},
 	CodeAnotherRunActive: func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.ActiveRuns = []string{"other"}
 	},

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -68,6 +69,73 @@ func (p *program) mode(name, short, long string, decide func(*v1alpha1.Karpenter
 	}
 }
 
+func (p *program) approve() *cobra.Command {
+	var hash string
+	cmd := &cobra.Command{
+		Use:   "approve NAME",
+		Short: "Approve the plan of a run, or open the gate that it waits at",
+		Long: `Approves the plan that a run with spec.approval.policy: Manual waits with, or opens the gate
+of spec.approval.gates that it waits at. With --plan, only the plan of that hash is approved: take
+the one that was looked at.`,
+		Example: `  kubectl karpenter-upgrade approve to-1-14-1
+  kubectl karpenter-upgrade approve to-1-14-1 --plan 3f2a9c0d1e4b`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := p.connect()
+			if err != nil {
+				return err
+			}
+			run, err := get(cmd.Context(), c, args[0])
+			if err != nil {
+				return err
+			}
+			after := run.DeepCopy()
+			says, err := grant(after, hash)
+			if err != nil {
+				return err
+			}
+			if err := patch(cmd.Context(), c, run, after); err != nil {
+				return err
+			}
+			fmt.Fprintf(p.Out, "karpenterupgrade/%s: %s\n", run.Name, says)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&hash, "plan", "", "Hash of the plan that was looked at; left out, the plan that there is now.")
+	return cmd
+}
+
+// grant writes an approval into the spec of a run and says which.
+func grant(run *v1alpha1.KarpenterUpgrade, hash string) (says string, err error) {
+	if err := refusal(run, "approve"); err != nil {
+		return "", err
+	}
+	approval, plan := &run.Spec.Approval, run.Status.Plan
+	if run.Status.StartedAt == nil && approval.Policy == v1alpha1.ApprovalManual && (plan == nil || approval.PlanHash != plan.Hash) {
+		return grantPlan(run, hash)
+	}
+	for i := range run.Status.Steps {
+		step := &run.Status.Steps[i]
+		if step.State == v1alpha1.StepPending && step.Reason == v1alpha1.ReasonAwaitingApproval && !slices.Contains(approval.Passed, step.Phase) {
+			approval.Passed = append(approval.Passed, step.Phase)
+			return fmt.Sprintf("the gate before %s is open", step.Phase), nil
+		}
+	}
+	return "", fmt.Errorf("KarpenterUpgrade %s waits for no approval: %s", run.Name, run.Status.Message)
+}
+
+func grantPlan(run *v1alpha1.KarpenterUpgrade, hash string) (says string, err error) {
+	plan := run.Status.Plan
+	switch {
+	case plan == nil:
+		return "", fmt.Errorf("KarpenterUpgrade %s has no plan to approve: %s", run.Name, run.Status.Message)
+	case hash != "" && hash != plan.Hash:
+		return "", fmt.Errorf("KarpenterUpgrade %s has plan %s now, not %s: look at it again", run.Name, plan.Hash, hash)
+	}
+	run.Spec.Approval.PlanHash = plan.Hash
+	return fmt.Sprintf("plan %s is approved", plan.Hash), nil
+}
+
 // refusal says why a command means nothing for a run. What the API refuses it says itself.
 func refusal(run *v1alpha1.KarpenterUpgrade, command string) error {
 	switch {
@@ -82,9 +150,14 @@ func refusal(run *v1alpha1.KarpenterUpgrade, command string) error {
 }
 
 func setMode(ctx context.Context, c client.Client, run *v1alpha1.KarpenterUpgrade, mode v1alpha1.Mode) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	after := run.DeepCopy()
 	after.Spec.Mode = mode
-	return c.Patch(ctx, after, client.MergeFromWithOptions(run, client.MergeFromWithOptimisticLock{}))
+	return patch(ctx, c, run, after)
+}
+
+// patch writes a changed spec, unless somebody else has changed the run meanwhile.
+func patch(ctx context.Context, c client.Client, before, after *v1alpha1.KarpenterUpgrade) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return c.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }

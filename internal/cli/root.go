@@ -54,7 +54,7 @@ watches and steers the runs of karpenter-upgrade-operator.`,
 	p.flags.AddFlags(root.PersistentFlags())
 	root.PersistentFlags().StringVar(&p.operatorNamespace, "operator-namespace", "karpenter-upgrade-operator",
 		"Namespace of the operator, where it looks for rows of the version catalogue.")
-	root.AddCommand(p.plan(), p.status(), p.explain(), p.snapshot())
+	root.AddCommand(p.plan(), p.status(), p.explain(), p.snapshot(), p.approve())
 	root.AddCommand(p.modes()...)
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)

@@ -137,6 +137,9 @@ func (e *Engine) forward(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Re
 	}
 	run.Status.Phase = v1alpha1.RunPhase(phase.Name())
 	if step.State == v1alpha1.StepPending {
+		if out, waits := e.gate(run, step, first); waits {
+			return e.wait(ctx, run, step, out)
+		}
 		e.begin(run, step, first)
 		return again(0)
 	}

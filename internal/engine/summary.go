@@ -52,11 +52,12 @@ func (s summarizer) kstatus() {
 	s.only(s.stalled(), v1alpha1.ConditionStalled, reason)
 }
 
-// stalled says that something went wrong and nothing goes on without a person. A plan that waits for spec.mode: Run, and a
+// stalled says that something went wrong and nothing goes on without a person. A plan that waits for spec.mode: Run or for approval, and a
 // run that the user paused, are not stalled: kstatus would call them failed.
 func (s summarizer) stalled() bool {
 	switch s.reason() {
-	case v1alpha1.ReasonProgressing, v1alpha1.ReasonSucceeded, v1alpha1.ReasonPlanned, v1alpha1.ReasonQueued, v1alpha1.ReasonPaused:
+	case v1alpha1.ReasonProgressing, v1alpha1.ReasonSucceeded, v1alpha1.ReasonPlanned, v1alpha1.ReasonQueued, v1alpha1.ReasonPaused,
+		v1alpha1.ReasonAwaitingApproval, v1alpha1.ReasonOutsideWindow:
 		return false
 	default:
 		return true
@@ -72,7 +73,7 @@ func (s summarizer) reason() string {
 	case v1alpha1.RunAborted:
 		return v1alpha1.ReasonAborted
 	case v1alpha1.RunPlanned:
-		return v1alpha1.ReasonPlanned
+		return s.plannedReason()
 	case v1alpha1.RunQueued:
 		return v1alpha1.ReasonQueued
 	case v1alpha1.RunPaused:
@@ -83,6 +84,17 @@ func (s summarizer) reason() string {
 	default:
 		return s.progressReason()
 	}
+}
+
+// plannedReason tells a plan that waits for spec.mode: Run from one that waits for approval or a window.
+func (s summarizer) plannedReason() string {
+	for i := range s.run.Status.Steps {
+		step := &s.run.Status.Steps[i]
+		if s.run.Spec.Mode == v1alpha1.ModeRun && step.State == v1alpha1.StepPending && needsPerson[step.Reason] {
+			return step.Reason
+		}
+	}
+	return v1alpha1.ReasonPlanned
 }
 
 // progressReason tells a phase that goes on by itself from one that waits for a person.
@@ -107,8 +119,10 @@ func (s summarizer) current() *v1alpha1.Step {
 	return nil
 }
 
-// needsPerson are the reasons with which phases say that they are blocked as a whole.
+// needsPerson are the reasons with which phases say that they are blocked as a whole, or have to wait.
 var needsPerson = map[string]bool{
+	v1alpha1.ReasonAwaitingApproval: true,
+	v1alpha1.ReasonOutsideWindow:    true,
 	v1alpha1.ReasonPreflightBlocked: true,
 	v1alpha1.ReasonPermissionDenied: true,
 	v1alpha1.ReasonTagBlocked:       true,

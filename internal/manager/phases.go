@@ -34,14 +34,15 @@ func Engine(kit *phase.Kit, dc discovery.ServerVersionInterface) (*engine.Engine
 	snapshots := &live.Reader{Client: kit.Live, Discovery: dc, Releases: kit.Releases, Cloud: cloud.NewAWS, Clock: kit.Clock}
 	catalogs := &cataloglive.Source{Client: kit.Live, Namespace: kit.Namespace, BuiltIn: versions}
 	snapshots.Path = preflight.Path(catalogs)
+	tags := &tag.Phase{Kit: kit, Cloud: cloud.NewAWS}
 	return engine.New(kit.Clock,
 		&preflight.Phase{Snapshots: snapshots, Catalogs: catalogs},
 		&backup.Phase{Kit: kit},
 		&freeze.Phase{Kit: kit}, // before Tag: more tags may make nodes drift
-		&hops.Phase{Kit: kit},
-		&tag.Phase{Kit: kit, Cloud: cloud.NewAWS},
+		tags,                    // controllers look for subnets and security groups when they start, and then once in 5 minutes
+		&hops.Phase{Kit: kit, Untag: tags.Undo},
 		&install.Phase{Kit: kit},
-		&handover.Phase{Kit: kit},
+		&handover.Phase{Kit: kit, Untag: tags.Undo},
 		&nodepools.Phase{Kit: kit},
 		&canary.Phase{Kit: kit},
 		&migrate.Phase{Kit: kit},

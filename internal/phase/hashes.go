@@ -86,7 +86,7 @@ func (k *Kit) RememberHashes(ctx context.Context, run *v1alpha1.KarpenterUpgrade
 		if version == "" {
 			continue
 		}
-		if err := k.rememberHashes(ctx, run, h, version); err != nil && k.patient(run, undoing) {
+		if err := k.rememberHashes(ctx, run, h, version); err != nil && k.Patient(run, undoing) {
 			return err
 		}
 	}
@@ -112,8 +112,8 @@ func (k *Kit) rememberHashes(ctx context.Context, run *v1alpha1.KarpenterUpgrade
 	return nil
 }
 
-// patient says that a phase has not been undoing for long.
-func (k *Kit) patient(run *v1alpha1.KarpenterUpgrade, undoing v1alpha1.PhaseName) bool {
+// Patient says that a phase has not been undoing for long: what only matters for drift may hold it up.
+func (k *Kit) Patient(run *v1alpha1.KarpenterUpgrade, undoing v1alpha1.PhaseName) bool {
 	step := run.Step(undoing)
 	return step == nil || step.UndoStartedAt == nil || k.Clock.Since(step.UndoStartedAt.Time) < patience
 }
@@ -130,7 +130,7 @@ func (k *Kit) RestoreHashes(ctx context.Context, run *v1alpha1.KarpenterUpgrade,
 		return "", err
 	}
 	for i := range all {
-		if all[i].fresh() && k.patient(run, undoing) {
+		if all[i].fresh() && k.Patient(run, undoing) {
 			return fmt.Sprintf("waiting for Karpenter to give %s %s a hash of its own version", all[i].GetKind(), all[i].GetName()), nil
 		}
 		written, err := k.restoreHashes(ctx, &all[i], claims)

@@ -57,7 +57,8 @@ func Make(s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec, c *catalog.
 	for _, pool := range planned {
 		p.Nodes += pool.Nodes
 	}
-	p.Hash = hash(p, spec)
+	p.Parts = parts(p, spec)
+	p.Hash = hash(p.Parts)
 	return p, nil
 }
 
@@ -147,25 +148,36 @@ func crdRelease(s *snapshot.Snapshot) string {
 	return s.CRDReleases[0].Namespace + "/" + s.CRDReleases[0].Name
 }
 
-// hash identifies what a run does: the plan but for its time, its counts and what it only says, and the parts of the spec that are frozen with it.
-func hash(p *v1alpha1.Plan, spec *v1alpha1.KarpenterUpgradeSpec) string {
+// parts are what a run does, in parts that people tell apart: without times and counts, and without what the plan only says; with
+// what is frozen with it of the spec.
+func parts(p *v1alpha1.Plan, spec *v1alpha1.KarpenterUpgradeSpec) []v1alpha1.PlanPart {
 	timeless := p.DeepCopy()
-	timeless.Hash, timeless.MadeAt, timeless.Nodes = "", metav1.Time{}, 0
 	for i := range timeless.Pools {
 		timeless.Pools[i].Nodes = 0
 	}
 	for i := range timeless.Hops {
 		timeless.Hops[i].Changes, timeless.Hops[i].Preconditions, timeless.Hops[i].PointOfNoReturn = nil, nil, ""
 	}
-	timeless.Irreversible = nil
-	doc, err := json.Marshal(struct {
-		Plan      *v1alpha1.Plan
-		Target    v1alpha1.Target
-		NodePools *v1alpha1.NodePools
-	}{timeless, spec.Target, spec.NodePools})
+	release := timeless.DeepCopy()
+	release.Hash, release.Parts, release.MadeAt, release.Nodes, release.Irreversible = "", nil, metav1.Time{}, 0, nil
+	release.Hops, release.Pools, release.NodeClasses = nil, nil, nil
+	return []v1alpha1.PlanPart{
+		{Name: "release", Hash: sum(release)},
+		{Name: "target", Hash: sum(spec.Target)},
+		{Name: "hops", Hash: sum(timeless.Hops)},
+		{Name: "NodePools", Hash: sum([]any{timeless.Pools, spec.NodePools})},
+		{Name: "EC2NodeClasses", Hash: sum(timeless.NodeClasses)},
+	}
+}
+
+// hash identifies what a run does.
+func hash(parts []v1alpha1.PlanPart) string { return sum(parts) }
+
+func sum(v any) string {
+	doc, err := json.Marshal(v)
 	if err != nil {
 		return "" // the types hold nothing that cannot be written as JSON
 	}
-	sum := sha256.Sum256(doc)
-	return hex.EncodeToString(sum[:6])
+	digest := sha256.Sum256(doc)
+	return hex.EncodeToString(digest[:6])
 }

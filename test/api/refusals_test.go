@@ -37,6 +37,8 @@ func TestWrongSpecsAreRefused(t *testing.T) {
 		"in place and elsewhere":         {`{target: {version: 1.14.1, namespace: kube-system}, strategy: InPlace}`, "spec", "spec.target.namespace needs spec.strategy: BlueGreen"},
 		"in place and new NodePools":     {`{target: {version: 1.14.1}, strategy: InPlace, nodePools: {}}`, "spec", "spec.nodePools needs spec.strategy: BlueGreen"},
 		"no namespace":                   {`{target: {version: 1.14.1, namespace: "Kube_System"}}`, "spec.target.namespace", "such as kube-system"},
+		"a window of no length":          {`{target: {version: 1.14.1}, windows: [{schedule: "@daily", duration: 0s}]}`, "spec.windows[0].duration", "more than nothing"},
+		"a gate before Preflight":        {`{target: {version: 1.14.1}, approval: {gates: [Preflight]}}`, "spec.approval.gates", "policy: Manual instead"},
 		"a waiver without a reason":      {`{target: {version: 1.14.1}, waivers: [{code: WorkloadPinned, reason: ""}]}`, "spec.waivers[0].reason", "at least 1"},
 		"a waiver of no code":            {`{target: {version: 1.14.1}, waivers: [{code: "all of them", reason: because}]}`, "spec.waivers[0].code", "such as WorkloadPinned"},
 		"a stop twice":                   {`{target: {version: 1.14.1, stops: ["1.0.8", "1.0.8"]}}`, "spec.target.stops[1]", "Duplicate value"},

@@ -26,7 +26,10 @@ const (
 )
 
 // Phase is the phase Handover.
-type Phase struct{ *phase.Kit }
+type Phase struct {
+	*phase.Kit
+	Untag phase.Untagger
+}
 
 var (
 	_ engine.Phase     = (*Phase)(nil)
@@ -133,6 +136,13 @@ func (p *Phase) lead(ctx context.Context, run *v1alpha1.KarpenterUpgrade, stoppe
 
 // Undo implements engine.Phase. Blue is started first, as a standby, so that somebody leads again as soon as green stops.
 func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	if out, waits := p.Kit.Untag(ctx, run, p.Name(), p.Untag); waits {
+		return out
+	}
+	return p.undo(ctx, run)
+}
+
+func (p *Phase) undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
 	plan := run.Status.Plan
 	blue, green, err := p.deployments(ctx, run)
 	if err != nil {

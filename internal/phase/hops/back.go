@@ -29,6 +29,9 @@ const nodePoolCRD = "nodepools.karpenter.sh"
 // Undo implements engine.Phase: the hops are taken back, last one first, as far as there is a way: it ends where CRDs no
 // longer serve what the version before reads.
 func (p *Phase) Undo(ctx context.Context, run *v1alpha1.KarpenterUpgrade) engine.Outcome {
+	if out, waits := p.Kit.Untag(ctx, run, p.Name(), p.Untag); waits {
+		return out
+	}
 	if plan.ServesBeta(run.BlueVersion()) && !slices.ContainsFunc(run.Status.Hops, undoing) {
 		if out, done := walk(ctx, run, nil, nil, step{"RestoringKubelet", p.kubeletBack}); !done {
 			return out

@@ -25,7 +25,10 @@ const (
 )
 
 // Phase is the phase Hops.
-type Phase struct{ *phase.Kit }
+type Phase struct {
+	*phase.Kit
+	Untag phase.Untagger
+}
 
 var (
 	_ engine.Phase     = (*Phase)(nil)

@@ -22,6 +22,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/window"
 )
 
 const (
@@ -65,6 +66,8 @@ type state struct {
 	policy drain.Policy
 	// decisions for the pods of nodes that are being emptied, by node.
 	decisions map[string][]drain.Decision
+	// closed is when the next window opens, where no node may begin before; empty where one may.
+	closed string
 	// stuck are nodes that something keeps beside their pods, by node.
 	stuck map[string]blockage
 }
@@ -98,7 +101,9 @@ func (m *Mover) Step(ctx context.Context, run *v1alpha1.KarpenterUpgrade, job Jo
 	err = m.act(ctx, s)
 	pending := s.pending()
 	started, startErr := 0, error(nil)
-	if len(pending) == 0 {
+	if now := window.Look(run.Spec.Windows, s.now); !now.Open && !run.GoesBack() {
+		s.closed = now.String()
+	} else if len(pending) == 0 {
 		started, startErr = m.start(ctx, s)
 	}
 	out := s.outcome(started, pending) // what is in the way is told, whatever else went wrong

@@ -45,7 +45,13 @@ func (s *state) outcome(started int, pending []*corev1.Pod) engine.Outcome {
 			reason = v1alpha1.ReasonNodesBlocked
 		}
 	}
-	if started == 0 && s.allBlocked(blocked) {
+	if s.closed != "" {
+		line += "; no further node begins before the next of spec.windows opens, " + s.closed
+	}
+	switch {
+	case s.closed != "" && s.inProgress() == 0:
+		reason = v1alpha1.ReasonOutsideWindow
+	case started == 0 && s.allBlocked(blocked):
 		reason = v1alpha1.ReasonNodesBlocked
 	}
 	return engine.Wait(look, reason, "%s", line)
