@@ -20,6 +20,8 @@ type Input struct {
 	Plan     *v1alpha1.Plan
 	Refusal  *plan.Refusal
 	Catalog  *catalog.Catalog
+
+	memo *memo
 }
 
 // Check looks for one kind of trouble.
@@ -48,11 +50,12 @@ const maxObjects = 20
 
 // All are the checks, in the order in which findings of one severity are shown.
 func All() []Check {
-	return slices.Concat(readChecks(), planChecks(), hopChecks(), releaseChecks(), versionChecks(), chartChecks(), crdChecks(), nodePoolChecks(), gitOpsChecks(), moveChecks(), awsChecks(), runChecks())
+	return slices.Concat(readChecks(), planChecks(), hopChecks(), releaseChecks(), versionChecks(), chartChecks(), crdChecks(), nodePoolChecks(), nodeChecks(), migrationChecks(), gitOpsChecks(), moveChecks(), awsChecks(), runChecks())
 }
 
 // Run runs all checks and returns their findings, worst first; of one severity, those that are waived come last.
 func Run(in Input) []v1alpha1.Finding {
+	in.memo = &memo{}
 	var out []v1alpha1.Finding
 	w := waiversOf(in)
 	for _, c := range All() {

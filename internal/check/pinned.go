@@ -35,12 +35,16 @@ func workloadPinned(in Input) []Hit {
 	}
 	var objects []string
 	pools := map[string]bool{}
-	for _, w := range in.Snapshot.Workloads {
+	for i := range in.Snapshot.Workloads {
+		w := &in.Snapshot.Workloads[i]
+		if w.Kind != "Deployment" && w.Kind != "StatefulSet" {
+			continue // see templatePinned
+		}
 		blue := slices.DeleteFunc(slices.Clone(w.NodePools), func(name string) bool { return !replaced(in, name) })
 		if len(blue) == 0 || slices.ContainsFunc(w.NodePools, func(name string) bool { return staysOrGreen(in, name) }) {
 			continue
 		}
-		objects = append(objects, fmt.Sprintf("%s/%s/%s", w.Kind, w.Namespace, w.Name))
+		objects = append(objects, w.Object())
 		for _, p := range blue {
 			pools[p] = true
 		}

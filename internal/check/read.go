@@ -10,6 +10,7 @@ import (
 func readChecks() []Check {
 	return []Check{
 		{Code: "Unreadable", Severity: v1alpha1.SeverityBlocker, Find: unreadable},
+		{Code: "UnreadableOptional", Severity: v1alpha1.SeverityWarning, Find: unreadableOptional},
 		{Code: "PermissionsMissing", Severity: v1alpha1.SeverityBlocker, Find: permissionsMissing},
 	}
 }
@@ -17,6 +18,9 @@ func readChecks() []Check {
 func unreadable(in Input) []Hit {
 	out := make([]Hit, 0, len(in.Snapshot.Problems))
 	for _, p := range in.Snapshot.Problems {
+		if p.Optional {
+			continue
+		}
 		out = append(out, Hit{
 			Objects: []string{p.What},
 			Why:     fmt.Sprintf("%s cannot be read, so nothing can be said about what is there: %s", p.What, p.Error),
@@ -24,6 +28,22 @@ func unreadable(in Input) []Hit {
 		})
 	}
 	return out
+}
+
+// unreadableOptional is about what only checks look at: the run goes without.
+func unreadableOptional(in Input) []Hit {
+	var objects, said []string
+	for _, p := range in.Snapshot.Problems {
+		if p.Optional {
+			objects = append(objects, p.What)
+			said = append(said, p.What+": "+p.Error)
+		}
+	}
+	if len(objects) == 0 {
+		return nil
+	}
+	return one(objects, "allow whoever makes the plan to list them (the operator's chart does), and make it again",
+		"they cannot be read, so the checks that look at them find nothing, which does not mean that there is nothing: %s", strings.Join(said, "; "))
 }
 
 func permissionsMissing(in Input) []Hit {

@@ -156,6 +156,6 @@ func name(path string) string {
 	return path[1:]
 }
 
-func sortedKeys(m map[string]bool) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))
 }

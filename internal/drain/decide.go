@@ -9,6 +9,7 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 )
 
 // Action is how a pod leaves its node.
@@ -70,7 +71,7 @@ type Policy struct {
 func (v *View) Decide(p *corev1.Pod, policy Policy, since, now time.Time) Decision {
 	d := Decision{Pod: p}
 	switch {
-	case ignored(p):
+	case Ignored(p):
 		return d
 	case p.DeletionTimestamp != nil:
 		return d.stay(Wait, ReasonTerminating, "it is terminating")
@@ -149,7 +150,7 @@ func (d Decision) againstBudget(b *budget) Decision {
 
 // never says that a budget would allow no disruption even if all its pods were healthy.
 func (b *budget) never() bool {
-	return b.pdb.Status.ExpectedPods > 0 && b.pdb.Status.DesiredHealthy >= b.pdb.Status.ExpectedPods
+	return snapshot.NeverAllows(b.pdb.Status.ExpectedPods, b.pdb.Status.DesiredHealthy)
 }
 
 // taken and take count the evictions that this pass has allowed for pods without a budget, by controller.
@@ -157,8 +158,8 @@ func (v *View) taken(p *corev1.Pod) int32 { return v.takenBy[v.workload(p)] }
 
 func (v *View) take(p *corev1.Pod) { v.takenBy[v.workload(p)]++ }
 
-// ignored says that a pod does not keep a node from being empty.
-func ignored(p *corev1.Pod) bool {
+// Ignored says that a pod does not keep a node from being empty: it has ended, is a mirror pod, or belongs to a DaemonSet.
+func Ignored(p *corev1.Pod) bool {
 	if ended(p) {
 		return true
 	}
@@ -173,24 +174,27 @@ func ended(p *corev1.Pod) bool {
 	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 }
 
-// protected says that karpenter.sh/do-not-disrupt holds a pod. Its value is "true", or since Karpenter 1.14 a duration that
-// counts from the pod's start; any other value protects nothing.
+// protected says that karpenter.sh/do-not-disrupt holds a pod.
 func protected(p *corev1.Pod, policy Policy, since, now time.Time) bool {
 	value, there := p.Annotations[karpv1.DoNotDisruptAnnotationKey]
 	if !there || (policy.DoNotDisruptTimeout != nil && now.Sub(since) >= *policy.DoNotDisruptTimeout) {
 		return false
 	}
-	if value == "true" {
-		return true
+	return snapshot.Protects(value, started(p), now)
+}
+
+// started is when a pod's kubelet took it on; zero before that.
+func started(p *corev1.Pod) time.Time {
+	if p.Status.StartTime == nil {
+		return time.Time{}
 	}
-	d, err := time.ParseDuration(value)
-	return err == nil && p.Status.StartTime != nil && now.Before(p.Status.StartTime.Add(d))
+	return p.Status.StartTime.Time
 }
 
 // Empty says that nothing keeps a node: all its pods may be ignored.
 func Empty(pods []*corev1.Pod) bool {
 	for _, p := range pods {
-		if !ignored(p) {
+		if !Ignored(p) {
 			return false
 		}
 	}

@@ -34,8 +34,15 @@ type Snapshot struct {
 	NodeClasses []unstructured.Unstructured
 	// Nodes that carry the label karpenter.sh/nodepool.
 	Nodes []Node
-	// Workloads that accept the nodes of some NodePools only.
+	// NodeClaims of all NodePools.
+	NodeClaims []NodeClaim
+	// Workloads, by kind, namespace and name.
 	Workloads []Workload
+	// Pods that a run may have to move, and Budgets that it has to keep.
+	Pods    []Pod
+	Budgets []Budget
+	// Volumes that pods mount and that not every node can reach.
+	Volumes []Volume
 	// Leaders are the pods that lead a Karpenter release now, by namespace.
 	Leaders []Leader
 	// AWS is what the phase Tag would change there; nil where the run has no access to AWS.
@@ -145,6 +152,13 @@ type Leader struct {
 type Node struct {
 	Name     string
 	NodePool string
+	// Zone, InstanceType and CapacityType as its labels say.
+	Zone, InstanceType, CapacityType string
+	// Deleted is when its deletion was asked for; zero when it was not.
+	Deleted    time.Time
+	Finalizers []string
+	// DeadAnnotations are those on it that Karpenter no longer reads, by their keys.
+	DeadAnnotations []string
 }
 
 // Target is the release to upgrade to.
@@ -211,6 +225,8 @@ type Problem struct {
 	What string
 	// Error says why.
 	Error string
+	// Optional says that a run can do without it: only checks would have looked at it.
+	Optional bool
 }
 
 // CRD is the CRD of a name; nil when there is none.

@@ -55,7 +55,7 @@ func (m *Mover) Finish(ctx context.Context, job Job) engine.Outcome {
 func (m *Mover) leave(ctx context.Context, c *unstructured.Unstructured) (state string, stuck bool, err error) {
 	if at := c.GetDeletionTimestamp(); at != nil {
 		past := m.Clock.Now().Sub(at.Time)
-		if past < terminating {
+		if past < snapshot.TerminatingTooLong {
 			return "is being deleted", false, nil
 		}
 		return fmt.Sprintf("has been terminating for %s: kubectl describe nodeclaim %s", past.Round(time.Minute), c.GetName()), true, nil

@@ -22,6 +22,7 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/engine"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/phase"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/window"
 )
 
@@ -34,9 +35,6 @@ const (
 	batch = 50
 	// patience is how long a pod may keep a node for a reason that goes away by itself before it is reported as a blocker.
 	patience = 2 * time.Minute
-	// terminating is how long a node may take to terminate before it is reported: instances take a minute or two, volumes that
-	// do not detach six.
-	terminating = 8 * time.Minute
 )
 
 // Mover empties nodes.
@@ -219,7 +217,7 @@ func (s *state) decide() {
 // terminating reports a node that does not go.
 func (s *state) terminating(n *corev1.Node) {
 	past := s.now.Sub(n.DeletionTimestamp.Time)
-	if past < terminating {
+	if past < snapshot.TerminatingTooLong {
 		return
 	}
 	message := fmt.Sprintf("it has been terminating for %s (finalizers: %s); look at its NodeClaim and volumes: kubectl describe node %s; kubectl get volumeattachments",

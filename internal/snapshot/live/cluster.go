@@ -13,7 +13,6 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -69,22 +68,21 @@ func (r *Reader) nodes(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *sna
 	return r.pages(ctx, list, func() {
 		for i := range list.Items {
 			n := &list.Items[i]
-			s.Nodes = append(s.Nodes, snapshot.Node{Name: n.Name, NodePool: n.Labels[karpv1.NodePoolLabelKey]})
+			s.Nodes = append(s.Nodes, node(n))
 		}
+		list.Items = nil
 	}, client.HasLabels{karpv1.NodePoolLabelKey})
 }
 
-// nodeClaims looks whether NodeClaims can be read at all, which they cannot while a conversion webhook is broken. Nothing is
-// decided by them.
-func (r *Reader) nodeClaims(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, _ *snapshot.Snapshot) error {
-	for _, version := range versions {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(NodeClaimKind.GroupKind().WithVersion(version).GroupVersion().WithKind(NodeClaimKind.Kind + "List"))
-		if err := r.Client.List(ctx, list, client.Limit(1)); !notServed(err) {
-			return err
-		}
+func node(n *metav1.PartialObjectMetadata) snapshot.Node {
+	out := snapshot.Node{
+		Name: n.Name, NodePool: n.Labels[karpv1.NodePoolLabelKey], Zone: n.Labels[corev1.LabelTopologyZone], InstanceType: n.Labels[corev1.LabelInstanceTypeStable],
+		CapacityType: n.Labels[karpv1.CapacityTypeLabelKey], Finalizers: n.Finalizers, DeadAnnotations: snapshot.DeadAnnotations(n.Annotations),
 	}
-	return nil
+	if n.DeletionTimestamp != nil {
+		out.Deleted = n.DeletionTimestamp.UTC()
+	}
+	return out
 }
 
 func (r *Reader) leaders(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {

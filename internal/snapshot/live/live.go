@@ -50,7 +50,7 @@ func (r *Reader) Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*sna
 	s := &snapshot.Snapshot{TakenAt: r.Clock.Now().UTC().Truncate(time.Second)}
 	for _, part := range []struct {
 		what string
-		read func(context.Context, *v1alpha1.KarpenterUpgrade, *snapshot.Snapshot) error
+		read part
 	}{
 		{"version", r.version},
 		{"deployments", r.installations},
@@ -62,6 +62,11 @@ func (r *Reader) Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*sna
 		{"ec2nodeclasses.karpenter.k8s.aws", r.asV1(NodeClassKind, func(s *snapshot.Snapshot) *[]unstructured.Unstructured { return &s.NodeClasses }, convert.EC2NodeClassToV1)},
 		{"nodes", r.nodes},
 		{"deployments and statefulsets", r.workloads},
+		{"daemonsets", optional(r.daemonSets)},
+		{"cronjobs", optional(r.cronJobs)},
+		{"pods", r.pods},
+		{"poddisruptionbudgets", optional(r.budgets)},
+		{"persistentvolumes", optional(r.volumes)},
 		{"leases", r.leaders},
 		{"aws", r.aws},
 		{"services", r.conversions},
@@ -71,7 +76,7 @@ func (r *Reader) Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*sna
 		{"selfsubjectrulesreviews", r.permissions},
 	} {
 		if err := part.read(ctx, run, s); err != nil {
-			s.Problems = append(s.Problems, snapshot.Problem{What: part.what, Error: err.Error()})
+			s.Problems = append(s.Problems, snapshot.Problem{What: part.what, Error: err.Error(), Optional: isOptional(err)})
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("reading the cluster: %w", err)

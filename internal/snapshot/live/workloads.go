@@ -6,24 +6,29 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/drain"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 )
 
-// workloads reads, page by page, the Deployments and StatefulSets, and keeps those whose pods accept some NodePools only. What
-// has no replicas has no pod that could be left without a node.
+// workloads reads, page by page, the Deployments and StatefulSets. What has no replicas has no pod that could be left without a node.
 func (r *Reader) workloads(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {
+	defer sortWorkloads(s)
 	var deployments appsv1.DeploymentList
 	err := r.pages(ctx, &deployments, func() {
 		for i := range deployments.Items {
 			d := &deployments.Items[i]
-			pinned(s, "Deployment", &d.ObjectMeta, d.Spec.Replicas, &d.Spec.Template.Spec)
+			w := workload("Deployment", &d.ObjectMeta, &d.Spec.Template.Spec)
+			w.Replicas, w.Surges = ptr.Deref(d.Spec.Replicas, 1), drain.CanSurge(d)
+			s.Workloads = append(s.Workloads, w)
 		}
+		deployments.Items = nil
 	})
 	if err != nil {
 		return err
@@ -32,13 +37,48 @@ func (r *Reader) workloads(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s 
 	err = r.pages(ctx, &sets, func() {
 		for i := range sets.Items {
 			d := &sets.Items[i]
-			pinned(s, "StatefulSet", &d.ObjectMeta, d.Spec.Replicas, &d.Spec.Template.Spec)
+			w := workload("StatefulSet", &d.ObjectMeta, &d.Spec.Template.Spec)
+			w.Replicas = ptr.Deref(d.Spec.Replicas, 1)
+			s.Workloads = append(s.Workloads, w)
 		}
+		sets.Items = nil
 	})
-	slices.SortFunc(s.Workloads, func(a, b snapshot.Workload) int {
-		return strings.Compare(a.Kind+"/"+a.Namespace+"/"+a.Name, b.Kind+"/"+b.Namespace+"/"+b.Name)
-	})
+	s.Workloads = slices.DeleteFunc(s.Workloads, func(w snapshot.Workload) bool { return w.Replicas == 0 })
 	return err
+}
+
+func (r *Reader) daemonSets(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {
+	defer sortWorkloads(s)
+	var list appsv1.DaemonSetList
+	return r.pages(ctx, &list, func() {
+		for i := range list.Items {
+			s.Workloads = append(s.Workloads, workload("DaemonSet", &list.Items[i].ObjectMeta, &list.Items[i].Spec.Template.Spec))
+		}
+		list.Items = nil
+	})
+}
+
+// cronJobs reads the CronJobs that are not suspended: their next pods may demand what is there no more.
+func (r *Reader) cronJobs(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {
+	defer sortWorkloads(s)
+	var list batchv1.CronJobList
+	return r.pages(ctx, &list, func() {
+		for i := range list.Items {
+			if c := &list.Items[i]; !ptr.Deref(c.Spec.Suspend, false) {
+				s.Workloads = append(s.Workloads, workload("CronJob", &c.ObjectMeta, &c.Spec.JobTemplate.Spec.Template.Spec))
+			}
+		}
+		list.Items = nil
+	})
+}
+
+func workload(kind string, meta *metav1.ObjectMeta, pod *corev1.PodSpec) snapshot.Workload {
+	pools, _ := snapshot.PinnedTo(pod)
+	return snapshot.Workload{Kind: kind, Namespace: meta.Namespace, Name: meta.Name, NodePools: pools, Demands: demands(pod)}
+}
+
+func sortWorkloads(s *snapshot.Snapshot) {
+	slices.SortFunc(s.Workloads, func(a, b snapshot.Workload) int { return strings.Compare(a.Object(), b.Object()) })
 }
 
 // pages reads a list page by page into the same object, and calls each after every one.
@@ -53,12 +93,4 @@ func (r *Reader) pages(ctx context.Context, list client.ObjectList, each func(),
 			return nil
 		}
 	}
-}
-
-func pinned(s *snapshot.Snapshot, kind string, meta *metav1.ObjectMeta, replicas *int32, pod *corev1.PodSpec) {
-	pools, ok := snapshot.PinnedTo(pod)
-	if !ok || ptr.Deref(replicas, 1) == 0 {
-		return
-	}
-	s.Workloads = append(s.Workloads, snapshot.Workload{Kind: kind, Namespace: meta.Namespace, Name: meta.Name, NodePools: pools})
 }
