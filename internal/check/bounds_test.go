@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
@@ -31,6 +32,11 @@ func TestWhateverIsFoundFitsIntoTheAPI(t *testing.T) {
 	s.Conversions = []snapshot.Conversion{{CRD: long, Service: long, Problem: long}}
 	s.NodePools[0] = nodePool(t, "general", `}, status: {conditions: [{type: Ready, status: "False", message: "`+long+`"}]}, spec: {weight: 100`)
 	s.ActiveRuns = []string{long}
+	s.Problems = append(s.Problems, snapshot.Problem{What: long, Error: long, Optional: true})
+	s.Nodes = []snapshot.Node{{Name: long, NodePool: "general", DeadAnnotations: []string{snapshot.AnnotationDoNotEvict}}}
+	s.NodeClaims = []snapshot.NodeClaim{{Name: long, NodePool: "general", Conditions: map[string]snapshot.Condition{"Launched": {Status: "False", Reason: long, Message: long}}}}
+	s.Pods = []snapshot.Pod{{Namespace: long, Name: long, Node: long, DoNotDisrupt: "true", EmptyDirs: 1, Demands: &snapshot.Demands{NodeSelector: map[string]string{long: long}}}}
+	s.Budgets = []snapshot.Budget{{Namespace: long, Name: long, Selector: &metav1.LabelSelector{}, Failed: long}}
 
 	bounds := boundsOfFindings(t)
 	for _, f := range run(t, s, spec) {

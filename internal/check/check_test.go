@@ -21,14 +21,14 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
 
-func parse(t *testing.T, doc string) unstructured.Unstructured {
+func parse(t testing.TB, doc string) unstructured.Unstructured {
 	t.Helper()
 	u := unstructured.Unstructured{}
 	NewWithT(t).Expect(yaml.Unmarshal([]byte(doc), &u.Object)).To(Succeed())
 	return u
 }
 
-func nodePool(t *testing.T, name, rest string) unstructured.Unstructured {
+func nodePool(t testing.TB, name, rest string) unstructured.Unstructured {
 	t.Helper()
 	return parse(t, fmt.Sprintf(`{apiVersion: karpenter.sh/v1, kind: NodePool, metadata: {name: %s%s, template: {spec: {nodeClassRef: {group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}}}}}`, name, rest))
 }
@@ -52,7 +52,7 @@ func crd(name string, versions ...string) apiextensionsv1.CustomResourceDefiniti
 }
 
 // healthy is a cluster in which nothing speaks against 1.0.14 to 1.14.1.
-func healthy(t *testing.T) (*snapshot.Snapshot, *v1alpha1.KarpenterUpgradeSpec) {
+func healthy(t testing.TB) (*snapshot.Snapshot, *v1alpha1.KarpenterUpgradeSpec) {
 	t.Helper()
 	s := &snapshot.Snapshot{
 		TakenAt: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), Kubernetes: "v1.33.4-eks-1",

@@ -43,7 +43,7 @@ func (in Input) moves() *leaving {
 
 // memo keeps for the checks of one Run what several of them need.
 type memo struct {
-	done   bool
+	done    bool
 	leaving *leaving
 }
 

@@ -142,15 +142,18 @@ func terminatingStuck(in Input) []Hit {
 			}
 		}
 	}
+	claimed := map[string]bool{} // nodes for which their NodeClaim stands
 	for _, c := range in.claims() {
+		claimed[c.Node] = true
 		grace := c.TerminationGracePeriod
 		if now.Sub(c.Deleted) >= grace || grace == 0 { // until then pods may leave by themselves
 			note("NodeClaim/"+c.Name, c.Deleted, c.Finalizers)
 		}
 	}
 	for i := range in.Snapshot.Nodes {
-		n := &in.Snapshot.Nodes[i]
-		note("Node/"+n.Name, n.Deleted, n.Finalizers)
+		if n := &in.Snapshot.Nodes[i]; !claimed[n.Name] {
+			note("Node/"+n.Name, n.Deleted, n.Finalizers)
+		}
 	}
 	if len(objects) == 0 {
 		return nil
