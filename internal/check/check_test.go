@@ -21,16 +21,16 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/values"
 )
 
-func parse(t testing.TB, doc string) unstructured.Unstructured {
-	t.Helper()
+func parse(tb testing.TB, doc string) unstructured.Unstructured {
+	tb.Helper()
 	u := unstructured.Unstructured{}
-	NewWithT(t).Expect(yaml.Unmarshal([]byte(doc), &u.Object)).To(Succeed())
+	NewWithT(tb).Expect(yaml.Unmarshal([]byte(doc), &u.Object)).To(Succeed())
 	return u
 }
 
-func nodePool(t testing.TB, name, rest string) unstructured.Unstructured {
-	t.Helper()
-	return parse(t, fmt.Sprintf(`{apiVersion: karpenter.sh/v1, kind: NodePool, metadata: {name: %s%s, template: {spec: {nodeClassRef: {group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}}}}}`, name, rest))
+func nodePool(tb testing.TB, name, rest string) unstructured.Unstructured {
+	tb.Helper()
+	return parse(tb, fmt.Sprintf(`{apiVersion: karpenter.sh/v1, kind: NodePool, metadata: {name: %s%s, template: {spec: {nodeClassRef: {group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}}}}}`, name, rest))
 }
 
 // crd is an established CRD that stores v1 and serves these versions.
@@ -52,8 +52,8 @@ func crd(name string, versions ...string) apiextensionsv1.CustomResourceDefiniti
 }
 
 // healthy is a cluster in which nothing speaks against 1.0.14 to 1.14.1.
-func healthy(t testing.TB) (*snapshot.Snapshot, *v1alpha1.KarpenterUpgradeSpec) {
-	t.Helper()
+func healthy(tb testing.TB) (*snapshot.Snapshot, *v1alpha1.KarpenterUpgradeSpec) {
+	tb.Helper()
 	s := &snapshot.Snapshot{
 		TakenAt: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), Kubernetes: "v1.33.4-eks-1",
 		Installations: []snapshot.Installation{{
@@ -61,8 +61,8 @@ func healthy(t testing.TB) (*snapshot.Snapshot, *v1alpha1.KarpenterUpgradeSpec) 
 			Release: &snapshot.Release{Namespace: "karpenter", Name: "karpenter", Status: "deployed"},
 		}},
 		CRDReleases: []snapshot.Release{{Namespace: "karpenter", Name: "karpenter-crd", Chart: "karpenter-crd"}},
-		NodePools:   []unstructured.Unstructured{nodePool(t, "general", "}, spec: {weight: 10")},
-		NodeClasses: []unstructured.Unstructured{parse(t, `{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: default}}`)},
+		NodePools:   []unstructured.Unstructured{nodePool(tb, "general", "}, spec: {weight: 10")},
+		NodeClasses: []unstructured.Unstructured{parse(tb, `{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: default}}`)},
 		Leaders:     []snapshot.Leader{{Namespace: "karpenter", Lease: "karpenter-leader-election", Identity: "karpenter-1_x", Release: "karpenter"}},
 	}
 	for _, name := range coreCRDs {

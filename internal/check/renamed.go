@@ -79,11 +79,14 @@ func renamedTaintTolerated(in Input) []Hit {
 // renamed finds who uses names of a kind that are out of use.
 func (in Input) renamed(what string, uses func(*snapshot.Demands, catalog.Rename) bool, fix, why string) []Hit {
 	renames := in.renames(what)
+	if len(renames) == 0 {
+		return nil
+	}
 	var objects, said []string
 	seen := map[string]bool{}
-	note := func(object string, d *snapshot.Demands) {
+	in.demanding(func(object string, d *snapshot.Demands) {
 		for _, r := range renames {
-			if d == nil || seen[object] || !uses(d, r.Rename) {
+			if seen[object] || !uses(d, r.Rename) {
 				continue
 			}
 			seen[object] = true
@@ -92,24 +95,31 @@ func (in Input) renamed(what string, uses func(*snapshot.Demands, catalog.Rename
 				said = append(said, r.become())
 			}
 		}
+	})
+	if len(objects) == 0 {
+		return nil
 	}
+	return one(objects, fix+strings.Join(said, "; "), "%s%s (%s)", why, strings.Join(said, "; "), plural(len(objects), "object"))
+}
+
+// demanding calls each with all that demands something of nodes: workloads by their templates, and pods that have no template which is in
+// the snapshot.
+func (in Input) demanding(each func(object string, d *snapshot.Demands)) {
 	for i := range in.Snapshot.Workloads {
-		note(in.Snapshot.Workloads[i].Object(), in.Snapshot.Workloads[i].Demands)
+		if w := &in.Snapshot.Workloads[i]; w.Demands != nil {
+			each(w.Object(), w.Demands)
+		}
 	}
 	for i := range in.Snapshot.Pods {
 		p := &in.Snapshot.Pods[i]
 		switch {
 		case p.Demands == nil || p.Deployment() != "" || p.Owner.Kind == "StatefulSet": // their templates have been looked at
 		case p.Owner.Kind == "":
-			note(podObject(p), p.Demands)
+			each(podObject(p), p.Demands)
 		default:
-			note(p.Owner.Kind+"/"+p.Namespace+"/"+p.Owner.Name, p.Demands)
+			each(p.Owner.Kind+"/"+p.Namespace+"/"+p.Owner.Name, p.Demands)
 		}
 	}
-	if len(objects) == 0 {
-		return nil
-	}
-	return one(objects, fix+strings.Join(said, "; "), "%s%s (%s)", why, strings.Join(said, "; "), plural(len(objects), "object"))
 }
 
 // demandsLabel says that a pod demands a label that was renamed. One that avoids nodes with it is fine where it avoids the new name too.
