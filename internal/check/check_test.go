@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -74,9 +75,12 @@ func healthy(tb testing.TB) (*snapshot.Snapshot, *v1alpha1.KarpenterUpgradeSpec)
 	return s, &v1alpha1.KarpenterUpgradeSpec{Target: v1alpha1.Target{Version: "1.14.1"}}
 }
 
+// loaded is the catalogue that is built in; nobody changes it.
+var loaded = sync.OnceValues(catalog.Load)
+
 func run(t *testing.T, s *snapshot.Snapshot, spec *v1alpha1.KarpenterUpgradeSpec) []v1alpha1.Finding {
 	t.Helper()
-	c, err := catalog.Load()
+	c, err := loaded()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	p, refusal := plan.Make(s, spec, c)
 	return Run(Input{Snapshot: s, Spec: spec, Plan: p, Refusal: refusal, Catalog: c})

@@ -22,7 +22,7 @@ func populated(t *testing.T) (*snapshot.Snapshot, *v1alpha1.KarpenterUpgradeSpec
 	s.Workloads = append(s.Workloads, snapshot.Workload{Kind: "Deployment", Namespace: "shop", Name: "web", Replicas: 3, Surges: true})
 	for i, zone := range []string{"a", "b", "c"} {
 		node := fmt.Sprintf("node-%d", i+1)
-		s.Nodes = append(s.Nodes, snapshot.Node{Name: node, NodePool: "general", Zone: zone})
+		s.Nodes = append(s.Nodes, snapshot.Node{Name: node, NodePool: "general", NodeClaim: fmt.Sprintf("general-%d", i+1), Zone: zone})
 		s.NodeClaims = append(s.NodeClaims, claim(s, fmt.Sprintf("general-%d", i+1), node))
 		s.Pods = append(s.Pods, webPod(fmt.Sprintf("web-%d", i+1), node))
 	}
@@ -159,6 +159,22 @@ func TestOnlyPodsOnNodesOfTheRunCount(t *testing.T) {
 				for _, f := range run(t, s, spec) {
 					NewWithT(t).Expect(f.Code).To(Equal("DeadAnnotation"), "which is about the controller")
 				}
+			})
+		}
+	}
+}
+
+// Status is written when it changes, and a plan is made again every minute: what is found must not change for the time alone.
+func TestTheTextOfFindingsDoesNotTick(t *testing.T) {
+	for _, cases := range []map[string]nodeCase{budgetCases, singletonCases, podCases, placementCases, renamedCases, claimCases, expiryCases, limitCases} {
+		for name, c := range cases {
+			t.Run(name, func(t *testing.T) {
+				g := NewWithT(t)
+				s, spec := populated(t)
+				c.change(s, spec)
+				before := run(t, s, spec)
+				s.TakenAt = s.TakenAt.Add(time.Minute)
+				g.Expect(run(t, s, spec)).To(Equal(before))
 			})
 		}
 	}

@@ -132,26 +132,28 @@ func terminatingStuck(in Input) []Hit {
 	now := in.Snapshot.TakenAt
 	var objects []string
 	finalizers := map[string]bool{}
-	longest := time.Duration(0)
+	first := now
 	note := func(object string, deleted time.Time, held []string) {
-		if past := now.Sub(deleted); !deleted.IsZero() && past >= snapshot.TerminatingTooLong {
+		if !deleted.IsZero() && now.Sub(deleted) >= snapshot.TerminatingTooLong {
 			objects = append(objects, object)
-			longest = max(longest, past)
+			if deleted.Before(first) {
+				first = deleted
+			}
 			for _, f := range held {
 				finalizers[f] = true
 			}
 		}
 	}
-	claimed := map[string]bool{} // nodes for which their NodeClaim stands
+	claims := map[string]bool{}
 	for _, c := range in.claims() {
-		claimed[c.Node] = true
+		claims[c.Name] = true
 		grace := c.TerminationGracePeriod
 		if now.Sub(c.Deleted) >= grace || grace == 0 { // until then pods may leave by themselves
 			note("NodeClaim/"+c.Name, c.Deleted, c.Finalizers)
 		}
 	}
 	for i := range in.Snapshot.Nodes {
-		if n := &in.Snapshot.Nodes[i]; !claimed[n.Name] {
+		if n := &in.Snapshot.Nodes[i]; !claims[n.NodeClaim] { // or its NodeClaim stands for it
 			note("Node/"+n.Name, n.Deleted, n.Finalizers)
 		}
 	}
@@ -159,7 +161,7 @@ func terminatingStuck(in Input) []Hit {
 		return nil
 	}
 	return one(objects, "kubectl describe each, and see kubectl get volumeattachments: mostly a pod whose budget or annotation keeps it, a volume that does not detach, or an EC2NodeClass that is not Ready. Do not take the finalizer karpenter.sh/termination off before the instance is gone: it would go on running",
-		"they have been terminating for up to %s (finalizers: %s), and the run waits for them to go", longest.Round(time.Minute), joined(finalizers))
+		"they are terminating, the first since %s (finalizers: %s), and the run waits for them to go", first.UTC().Format(time.RFC3339), joined(finalizers))
 }
 
 // nodePoolTerminating finds NodePools and EC2NodeClasses that are being deleted: Karpenter deletes all NodeClaims of such a NodePool at
@@ -194,9 +196,13 @@ const launchPatience = 5 * time.Minute
 func launchFailing(in Input) []Hit {
 	var failing []*snapshot.NodeClaim
 	said := ""
+	joined := map[string]bool{}
+	for i := range in.Snapshot.Nodes {
+		joined[in.Snapshot.Nodes[i].NodeClaim] = true
+	}
 	for _, c := range in.claims() {
 		why, ok := failure(c, in.Snapshot.TakenAt)
-		if !ok {
+		if !ok || joined[c.Name] {
 			continue
 		}
 		failing = append(failing, c)
@@ -223,10 +229,10 @@ func failure(c *snapshot.NodeClaim, now time.Time) (string, bool) {
 	case now.Sub(c.Created) < launchPatience:
 		return "", false
 	case launched.Status != "True":
-		return fmt.Sprintf("NodeClaim %s is not launched after %s", c.Name, now.Sub(c.Created).Round(time.Minute)), true
+		return fmt.Sprintf("NodeClaim %s of %s is not launched", c.Name, c.Created.UTC().Format(time.RFC3339)), true
 	default:
 		r := c.Conditions[snapshot.ConditionRegistered]
-		return fmt.Sprintf("NodeClaim %s is launched and its node has not joined after %s: %s", c.Name, now.Sub(c.Created).Round(time.Minute), strings.TrimSpace(r.Reason+" "+r.Message)), true
+		return fmt.Sprintf("NodeClaim %s of %s is launched and its node has not joined: %s", c.Name, c.Created.UTC().Format(time.RFC3339), strings.TrimSpace(r.Reason+" "+r.Message)), true
 	}
 }
 

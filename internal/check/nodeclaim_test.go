@@ -55,7 +55,7 @@ var claimCases = map[string]nodeCase{
 		change: func(s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 			s.NodeClaims[0].Deleted, s.Nodes[0].Deleted = s.TakenAt.Add(-time.Hour), s.TakenAt.Add(-time.Hour)
 		},
-		codes: []string{"TerminatingStuck"}, objects: []string{"NodeClaim/general-1"}, why: []string{"up to 1h0m0s", "karpenter.sh/termination"}, fix: "volumeattachments",
+		codes: []string{"TerminatingStuck"}, objects: []string{"NodeClaim/general-1"}, why: []string{"the first since 2026-11-20T11:00:00Z", "karpenter.sh/termination"}, fix: "volumeattachments",
 	},
 	"a node whose NodeClaim is gone": {
 		change: func(s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
@@ -89,7 +89,7 @@ var claimCases = map[string]nodeCase{
 		change: func(s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 			launching(s, 10*time.Minute, "Registered", snapshot.Condition{Status: "Unknown", Reason: "NodeNotFound"})
 		},
-		codes: []string{"LaunchFailing"}, objects: []string{"NodeClaim/general-x"}, why: []string{"has not joined after 10m0s: NodeNotFound"},
+		codes: []string{"LaunchFailing"}, objects: []string{"NodeClaim/general-x"}, why: []string{"general-x of 2026-11-20T11:50:00Z is launched and its node has not joined: NodeNotFound"},
 	},
 	"a node that is joining": {change: func(s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		launching(s, time.Minute, "Registered", snapshot.Condition{Status: "Unknown", Reason: "NodeNotFound"})

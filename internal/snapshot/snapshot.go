@@ -152,6 +152,8 @@ type Leader struct {
 type Node struct {
 	Name     string
 	NodePool string
+	// NodeClaim that owns it; empty for none. Karpenter sets that when the node registers.
+	NodeClaim string
 	// Zone, InstanceType and CapacityType as its labels say.
 	Zone, InstanceType, CapacityType string
 	// Deleted is when its deletion was asked for; zero when it was not.

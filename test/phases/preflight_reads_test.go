@@ -26,6 +26,6 @@ func TestPreflightReadsNoMoreThanItNeeds(t *testing.T) {
 	w.Expect(w.blockers()).To(BeEmpty())
 	w.Expect(w.run.Status.Plan.Nodes).To(Equal(int32(2)))
 	w.Expect(asked["/api/v1/nodes"]).To(HaveExactElements(ContainSubstring("as=PartialObjectMetadataList")), "of nodes only the labels")
-	w.Expect(asked["/apis/karpenter.sh/v1/nodeclaims"]).To(HaveExactElements(ContainSubstring("limit=1 ")), "whether they can be read")
-	w.Expect(asked).NotTo(HaveKey("/api/v1/pods"), "pods of Karpenter's namespace only")
+	w.Expect(asked["/apis/karpenter.sh/v1/nodeclaims"]).To(HaveExactElements(ContainSubstring("limit=500 ")), "page by page")
+	w.Expect(asked["/api/v1/pods"]).To(HaveExactElements(ContainSubstring("limit=500 ")), "page by page, once")
 }

@@ -79,6 +79,11 @@ func node(n *metav1.PartialObjectMetadata) snapshot.Node {
 		Name: n.Name, NodePool: n.Labels[karpv1.NodePoolLabelKey], Zone: n.Labels[corev1.LabelTopologyZone], InstanceType: n.Labels[corev1.LabelInstanceTypeStable],
 		CapacityType: n.Labels[karpv1.CapacityTypeLabelKey], Finalizers: n.Finalizers, DeadAnnotations: snapshot.DeadAnnotations(n.Annotations),
 	}
+	for _, ref := range n.OwnerReferences {
+		if ref.Kind == NodeClaimKind.Kind {
+			out.NodeClaim = ref.Name
+		}
+	}
 	if n.DeletionTimestamp != nil {
 		out.Deleted = n.DeletionTimestamp.UTC()
 	}
