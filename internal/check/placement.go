@@ -18,7 +18,7 @@ func migrationChecks() []Check {
 // placementChecks are about pods that may find no place on the nodes that Karpenter launches for them.
 func placementChecks() []Check {
 	return []Check{
-		{Code: "VolumeZoneMissing", Severity: v1alpha1.SeverityBlocker, Find: volumeZoneMissing},
+		{Code: "VolumeZoneMissing", Severity: v1alpha1.SeverityBlocker, Waivable: true, Find: volumeZoneMissing},
 		{Code: "VolumeZoneElsewhere", Severity: v1alpha1.SeverityWarning, Find: volumeZoneElsewhere},
 		{Code: "VolumeOnNode", Severity: v1alpha1.SeverityWarning, Find: volumeOnNode},
 		{Code: "NodeLabelUnknown", Severity: v1alpha1.SeverityWarning, Find: nodeLabelUnknown},
