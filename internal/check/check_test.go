@@ -279,6 +279,16 @@ var wrongs = map[string]change{
 	"ManagedByGitOps": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 		s.NodeClasses[0].SetAnnotations(map[string]string{"argocd.argoproj.io/tracking-id": "karpenter:karpenter.k8s.aws/EC2NodeClass:/default"})
 	},
+	"BetaManifestsInGit": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.Installations[0].Version = "1.0.14"
+		s.NodePools[0].SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "Terraform", Operation: metav1.ManagedFieldsOperationApply, APIVersion: "karpenter.sh/v1beta1"}})
+	},
+	"BetaFieldsLeft": func(_ *testing.T, s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
+		s.NodePools[0].SetManagedFields([]metav1.ManagedFieldsEntry{
+			{Manager: "Terraform", Operation: metav1.ManagedFieldsOperationApply, APIVersion: "karpenter.sh/v1"},
+			{Manager: "karpenter", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "karpenter.sh/v1beta1", Subresource: "status"},
+		})
+	},
 	"TargetNamespaceMissing": moved(func(s *snapshot.Snapshot) { s.Destination.Exists = false }),
 	"MoveReleaseExists": moved(func(s *snapshot.Snapshot) {
 		s.Destination.Release = &snapshot.Release{Namespace: "kube-system", Name: "karpenter", Status: "failed"}
@@ -310,6 +320,8 @@ var wrongs = map[string]change{
 // comesWith are findings that a wrong cannot be without.
 var comesWith = map[string][]string{
 	"StoredVersionsOutdated": {"ServedVersionGoes"},
+	"BetaManifestsInGit":     {"ManagedByGitOps"},
+	"BetaFieldsLeft":         {"ManagedByGitOps"},
 	"AlphaSource":            {"KubernetesTooNew", "KubernetesTooNew", "KubernetesTooNew", "PointOfNoReturn"},
 }
 

@@ -1,14 +1,17 @@
 package check
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/owner"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 )
 
 func gitOpsChecks() []Check {
@@ -18,81 +21,94 @@ func gitOpsChecks() []Check {
 	}
 }
 
-// Tools that bring back what Git says, and how each is held still.
-const (
-	argoCD = "Argo CD"
-	flux   = "Flux"
-)
-
-// trackers are the labels and annotations by which tools know what they manage. Argo CD may also track by the label
-// app.kubernetes.io/instance, which Helm's charts set too and which so tells nothing.
-var trackers = map[string]string{
-	"argocd.argoproj.io/tracking-id":   argoCD,
-	"argocd.argoproj.io/instance":      argoCD,
-	"kustomize.toolkit.fluxcd.io/name": flux,
-	"helm.toolkit.fluxcd.io/name":      flux,
-}
-
-// trackedBy is the tool that manages an object with these labels and annotations; empty when there is none.
-func trackedBy(metadata ...map[string]string) string {
-	found := ""
-	for _, m := range metadata {
-		for key := range m {
-			found = cmp.Or(trackers[key], found)
-		}
+func described(u *unstructured.Unstructured) owner.Object {
+	return owner.Object{
+		Group: u.GroupVersionKind().Group, Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName(),
+		Labels: u.GetLabels(), Annotations: u.GetAnnotations(), ManagedFields: u.GetManagedFields(),
 	}
-	return found
 }
 
-// tracked collects the objects that tools manage.
-type tracked struct {
+func describedMeta(group, kind string, m *metav1.ObjectMeta) owner.Object {
+	return owner.Object{
+		Group: group, Kind: kind, Namespace: m.Namespace, Name: m.Name,
+		Labels: m.Labels, Annotations: m.Annotations, ManagedFields: m.ManagedFields,
+	}
+}
+
+func describedInstallation(i *snapshot.Installation) owner.Object {
+	return owner.Object{
+		Group: "apps", Kind: "Deployment", Namespace: i.Namespace, Name: i.Name,
+		Labels: i.Labels, Annotations: i.Annotations, ManagedFields: i.ManagedFields,
+	}
+}
+
+// owned are the objects that one owner would put back as they were.
+type owned struct {
+	owner   owner.Owner
 	objects []string
-	tools   map[string]bool
+	// also are the names of others whose marks the objects bear.
+	also []string
 }
 
-func (t *tracked) add(object string, metadata ...map[string]string) {
-	tool := trackedBy(metadata...)
-	if tool == "" {
+// byOwner collects objects by the owner that would put them back, in the order in which they are first seen.
+type byOwner []owned
+
+// add leaves out what nobody puts back.
+func (b *byOwner) add(name string, o owner.Object) {
+	all := slices.DeleteFunc(owner.All(o), func(o owner.Owner) bool { return !o.PutsBack() })
+	if len(all) == 0 {
 		return
 	}
-	if t.tools == nil {
-		t.tools = map[string]bool{}
+	at := slices.IndexFunc(*b, func(seen owned) bool { return seen.owner.Kind == all[0].Kind && seen.owner.String() == all[0].String() })
+	if at < 0 {
+		at, *b = len(*b), append(*b, owned{owner: all[0]})
 	}
-	t.tools[tool] = true
-	t.objects = append(t.objects, object)
+	found := &(*b)[at]
+	found.objects = append(found.objects, name)
+	for _, other := range all[1:] {
+		if !slices.Contains(found.also, other.String()) {
+			found.also = append(found.also, other.String())
+		}
+	}
 }
 
-func (t *tracked) names() string { return strings.Join(sortedKeys(t.tools), " and ") }
+// told is the evidence, and who else has left marks.
+func (o *owned) told() string {
+	out := "told by " + strings.Join(o.owner.Evidence, ", ")
+	if len(o.also) > 0 {
+		out += "; there are marks of " + strings.Join(o.also, " and ") + " too"
+	}
+	return out
+}
 
-// hold says how the tools are held still.
-func (t *tracked) hold() string {
-	var out []string
-	if t.tools[argoCD] {
-		out = append(out, "turn off the automated sync of its Argo CD Application")
+// until is the fix: the owner is held until its source is such, and then let go.
+func (o *owned) until(such string) string {
+	out := o.owner.Hold() + " until " + such
+	if letGo := o.owner.LetGo(); letGo != "" {
+		out += "; then " + letGo
 	}
-	if t.tools[flux] {
-		out = append(out, "`flux suspend` its HelmRelease or Kustomization")
-	}
-	return strings.Join(out, " and ")
+	return out
 }
 
 func crdManagedByGitOps(in Input) []Hit {
 	if in.Plan == nil {
 		return nil
 	}
-	var found tracked
+	var found byOwner
 	eachCRD(func(_ Input, c, target *apiextensionsv1.CustomResourceDefinition) []Hit {
 		if target != nil {
-			found.add("CustomResourceDefinition/"+c.Name, c.Labels, c.Annotations)
+			found.add("CustomResourceDefinition/"+c.Name, describedMeta(apiextensionsv1.GroupName, "CustomResourceDefinition", &c.ObjectMeta))
 		}
 		return nil
 	})(in)
-	if len(found.objects) == 0 {
-		return nil
+	out := make([]Hit, 0, len(found))
+	for i := range found {
+		o := &found[i]
+		out = append(out, one(o.objects, o.until("it has the CRDs of "+in.Spec.Target.Version)+"; or let it bring them before the run",
+			"%s keeps them as they are (%s), and the run brings them to %s: when it puts the old ones back meanwhile, fields of objects that the new Karpenter has written are lost",
+			o.owner, o.told(), in.Spec.Target.Version)...)
 	}
-	return one(found.objects, found.hold()+" for the run, or let Git bring the CRDs of "+in.Spec.Target.Version+" first; let it go on once Git has them",
-		"%s keeps them as Git has them, and the run brings them to %s: a sync from Git meanwhile puts the old ones back, and fields of objects that the new Karpenter has written are lost",
-		found.names(), in.Spec.Target.Version)
+	return out
 }
 
 func managedByGitOps(in Input) []Hit {
@@ -100,24 +116,65 @@ func managedByGitOps(in Input) []Hit {
 	if source == nil {
 		return nil
 	}
-	var found tracked
-	found.add(fmt.Sprintf("Deployment/%s/%s", source.Namespace, source.Name), source.Labels, source.Annotations)
-	for _, p := range planned(in) {
-		found.add("NodePool/"+p.GetName(), p.GetLabels(), p.GetAnnotations())
+	var found byOwner
+	found.add(fmt.Sprintf("Deployment/%s/%s", source.Namespace, source.Name), describedInstallation(source))
+	for _, p := range toReplace(in) {
+		found.add(p.GetKind()+"/"+p.GetName(), described(p))
 	}
+	out := make([]Hit, 0, len(found))
+	for i := range found {
+		o := &found[i]
+		out = append(out, one(o.objects, o.until(has(in, o)),
+			"%s keeps them as they are (%s), and puts back what the run changes: %s", o.owner, o.told(), undone(o))...)
+	}
+	return out
+}
+
+// toReplace are the NodePools and EC2NodeClasses that the run replaces.
+func toReplace(in Input) []*unstructured.Unstructured {
+	out := slices.Clone(planned(in))
 	for i := range in.Snapshot.NodeClasses {
 		c := &in.Snapshot.NodeClasses[i]
 		if slices.ContainsFunc(in.Plan.NodeClasses, func(n v1alpha1.NodeClassPlan) bool { return n.Blue == c.GetName() }) {
-			found.add("EC2NodeClass/"+c.GetName(), c.GetLabels(), c.GetAnnotations())
+			out = append(out, c)
 		}
 	}
-	if len(found.objects) == 0 {
-		return nil
+	return out
+}
+
+// split counts the Deployments among an owner's objects; the rest are NodePools and EC2NodeClasses.
+func (o *owned) split() (deployments, rest int) {
+	for _, name := range o.objects {
+		if strings.HasPrefix(name, "Deployment/") {
+			deployments++
+		}
 	}
-	keep := ""
-	if in.Spec.NodePools == nil || !in.Spec.NodePools.KeepBlue {
-		keep = "; set spec.nodePools.keepBlue: true, or take the blue NodePools and EC2NodeClasses out of Git before Cleanup deletes them"
+	return deployments, len(o.objects) - deployments
+}
+
+// undone is what happens when an owner puts its objects back.
+func undone(o *owned) string {
+	deployments, rest := o.split()
+	switch {
+	case rest == 0:
+		return "it starts blue again after the handover, and brings the old version back"
+	case deployments == 0:
+		return "it brings back NodePools and EC2NodeClasses that were replaced"
+	default:
+		return "it starts blue again after the handover, and brings back NodePools that were replaced"
 	}
-	return one(found.objects, found.hold()+" until Git says what the run has made: Karpenter "+in.Spec.Target.Version+keep,
-		"%s keeps them as Git has them, and puts back what the run changes: it starts blue again after the handover, and brings back NodePools that were replaced", found.names())
+}
+
+// has is what an owner's source has to say before it may go on.
+func has(in Input, o *owned) string {
+	version := in.Spec.Target.Version
+	deployments, rest := o.split()
+	out := "it says what the run has made of them"
+	if deployments > 0 {
+		out = "it says " + o.owner.Version(version)
+	}
+	if rest > 0 && (in.Spec.NodePools == nil || !in.Spec.NodePools.KeepBlue) {
+		out += ", and set spec.nodePools.keepBlue: true, or take the blue NodePools and EC2NodeClasses out of it before Cleanup deletes them"
+	}
+	return out
 }

@@ -4,8 +4,6 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
-
-	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 )
 
 const buffers = "capacitybuffers.autoscaling.x-k8s.io"
@@ -60,22 +58,4 @@ func TestWhoseCRDsMayBeWritten(t *testing.T) {
 			g.Expect(findings).To(ConsistOf(And(HaveField("Code", "CRDForeignOwner"), HaveField("Objects", ConsistOf("CustomResourceDefinition/"+tc.crd)))))
 		})
 	}
-}
-
-func TestWhatGitOpsManagesIsNamedWithWhatToDo(t *testing.T) {
-	g := NewWithT(t)
-	s, spec := healthy(t)
-	s.Installations[0].Labels = map[string]string{"helm.toolkit.fluxcd.io/name": "karpenter"}
-	s.NodePools[0].SetLabels(map[string]string{"argocd.argoproj.io/instance": "platform", "team": "a"})
-	s.NodeClasses[0].SetLabels(map[string]string{"team": "a"})
-	findings := run(t, s, spec)
-	g.Expect(findings).To(ConsistOf(And(HaveField("Code", "ManagedByGitOps"), HaveField("Severity", v1alpha1.SeverityWarning))))
-	g.Expect(findings[0].Objects).To(Equal([]string{"Deployment/karpenter/karpenter", "NodePool/general"}))
-	g.Expect(findings[0].Why).To(HavePrefix("Argo CD and Flux keeps them"))
-	g.Expect(findings[0].Fix).To(And(ContainSubstring("flux suspend"), ContainSubstring("automated sync"), ContainSubstring("keepBlue: true")))
-
-	spec.NodePools = &v1alpha1.NodePools{KeepBlue: true}
-	g.Expect(run(t, s, spec)[0].Fix).NotTo(ContainSubstring("keepBlue"))
-	spec.NodePools.Exclude = []string{"general"}
-	g.Expect(run(t, s, spec)[0].Objects).To(Equal([]string{"Deployment/karpenter/karpenter"}), "what stays is left out")
 }

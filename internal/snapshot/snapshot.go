@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
@@ -76,6 +77,8 @@ type Installation struct {
 	Name      string
 	// Labels and Annotations of the Deployment.
 	Labels, Annotations map[string]string
+	// ManagedFields of the Deployment, which tell who writes it.
+	ManagedFields []metav1.ManagedFieldsEntry
 	// Version of the controller, from the chart's label app.kubernetes.io/version or from the image's tag; empty when
 	// neither tells.
 	Version string

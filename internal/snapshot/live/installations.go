@@ -48,7 +48,7 @@ func (r *Reader) installations(ctx context.Context, _ *v1alpha1.KarpenterUpgrade
 func (r *Reader) installation(ctx context.Context, d *appsv1.Deployment) (snapshot.Installation, error) {
 	in := snapshot.Installation{
 		Namespace: d.Namespace, Name: d.Name, Labels: d.Labels, Annotations: d.Annotations, Replicas: ptr.Deref(d.Spec.Replicas, 1), ReadyReplicas: d.Status.ReadyReplicas,
-		ServiceAccount: d.Spec.Template.Spec.ServiceAccountName,
+		ServiceAccount: d.Spec.Template.Spec.ServiceAccountName, ManagedFields: d.ManagedFields,
 	}
 	if c := controller(d); c != nil {
 		in.Image, in.ClusterName = c.Image, env(c, "CLUSTER_NAME")
