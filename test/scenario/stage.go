@@ -59,11 +59,16 @@ func Start(ctx context.Context, name string, detach bool, progress io.Writer) (*
 
 // StartFrom is Start with these versions of Karpenter, the one that is upgraded first.
 func StartFrom(ctx context.Context, name string, versions []string, detach bool, progress io.Writer) (*Stage, error) {
+	return StartWith(ctx, sandbox.Options{Name: name, Karpenter: versions, Detach: detach, Progress: progress})
+}
+
+// StartWith is Start in a sandbox with these options, of which the first version of Karpenter is the one that is upgraded.
+func StartWith(ctx context.Context, o sandbox.Options) (*Stage, error) {
 	root, err := binaries.FindRoot("")
 	if err != nil {
 		return nil, err
 	}
-	sb, err := sandbox.Up(ctx, sandbox.Options{Name: name, Karpenter: versions, Detach: detach, Progress: progress})
+	sb, err := sandbox.Up(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +76,7 @@ func StartFrom(ctx context.Context, name string, versions []string, detach bool,
 	if err != nil {
 		return nil, errors.Join(err, sb.Down(context.WithoutCancel(ctx)))
 	}
-	s.from = versions[0]
+	s.from = o.Karpenter[0]
 	return s, nil
 }
 

@@ -52,6 +52,8 @@ func TestTheRepositoryPinsWhatASandboxRuns(t *testing.T) {
 		"kube-scheduler":          "k8s.io/kubernetes",
 		"kubectl":                 "k8s.io/kubernetes",
 		"karpenter-v1.0.8":        "github.com/aws/karpenter-provider-aws",
+		"flux-source-controller":  "github.com/fluxcd/source-controller",
+		"flux-helm-controller":    "github.com/fluxcd/helm-controller",
 	} {
 		g.Expect(programs).To(HaveKeyWithValue(name, source))
 	}

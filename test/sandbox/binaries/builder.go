@@ -184,7 +184,7 @@ func roughly(m Module) string {
 	switch {
 	case m.Name == Kubernetes:
 		return "4 minutes"
-	case strings.HasPrefix(m.Name, "karpenter-"):
+	case strings.HasPrefix(m.Name, "karpenter-"), strings.HasPrefix(m.Name, "flux-"):
 		return "2 minutes"
 	}
 	return "a minute"
