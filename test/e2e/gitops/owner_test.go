@@ -10,12 +10,15 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/owner"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/flux"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/sandbox"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/scenario"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/test/workloads"
 )
@@ -42,6 +45,7 @@ var _ = Describe("Karpenter 1.0.8 that Flux has installed", Ordered, func() {
 		Expect(flux.Reconcile(ctx, s.Client, workloads.Release, now)).To(Succeed())
 		Expect(deployment(ctx).Spec.Replicas).To(HaveValue(BeEquivalentTo(2)), "the drift was corrected")
 		Expect(fieldOwners(deployment(ctx), "spec", "replicas")).To(ContainElement("helm-controller"))
+		Eventually(func() int32 { return deployment(ctx).Status.ReadyReplicas }).WithContext(ctx).WithPolling(poll).Should(BeEquivalentTo(2))
 	}, SpecTimeout(specTimeout))
 
 	It("tells who owns it by its metadata", func(ctx SpecContext) {
@@ -60,15 +64,8 @@ var _ = Describe("Karpenter 1.0.8 that Flux has installed", Ordered, func() {
 	}, SpecTimeout(specTimeout))
 
 	It("is reported by a plan with its owner, and with the commands that hold and release it", func(ctx SpecContext) {
-		run, err := s.Sample()
-		Expect(err).NotTo(HaveOccurred())
-		run.Spec.Mode = v1alpha1.ModePlan
-		Expect(s.Begin(ctx, run)).To(Succeed())
-		found := func(g Gomega, ctx context.Context) []v1alpha1.Finding {
-			g.Expect(s.Client.Get(ctx, client.ObjectKeyFromObject(run), run)).To(Succeed())
-			return run.Status.Findings
-		}
-		Eventually(found).WithContext(ctx).WithPolling(poll).Should(ContainElements(
+		findings := plan(ctx, s)
+		Expect(findings).To(ContainElements(
 			And(
 				HaveField("Code", "ManagedByGitOps"), HaveField("Severity", v1alpha1.SeverityWarning),
 				HaveField("Objects", ConsistOf("Deployment/karpenter/karpenter")),
@@ -80,10 +77,59 @@ var _ = Describe("Karpenter 1.0.8 that Flux has installed", Ordered, func() {
 				HaveField("Why", HavePrefix("HelmRelease flux-system/karpenter-crd keeps them")),
 			),
 		))
-		AddReportEntry("findings", ReportEntryVisibilityFailureOrVerbose, run.Status.Findings)
-		Expect(run.Status.Findings).NotTo(ContainElement(HaveField("Code", "BetaManifestsInGit")))
+		Expect(findings).NotTo(ContainElement(HaveField("Severity", v1alpha1.SeverityBlocker)), "the user decides")
+	}, SpecTimeout(specTimeout))
+
+	It("is not upgraded while Git has v1beta1", func(ctx SpecContext) {
+		Eventually(func() error { return applyClass(ctx, s, "v1beta1") }).WithContext(ctx).WithPolling(poll).Should(Succeed(), "once its webhooks answer")
+		Expect(plan(ctx, s)).To(ContainElement(And(
+			HaveField("Code", "BetaManifestsInGit"), HaveField("Severity", v1alpha1.SeverityBlocker),
+			HaveField("Objects", ConsistOf("EC2NodeClass/from-git")),
+			HaveField("Why", HavePrefix("Kustomization flux-system/nodes writes them as v1beta1 (manager kustomize-controller")),
+		)))
+		Expect(applyClass(ctx, s, "v1")).To(Succeed())
+		Expect(plan(ctx, s)).To(And(ContainElement(HaveField("Code", "ManagedByGitOps")), Not(ContainElement(HaveField("Code", "BetaManifestsInGit")))), "what it writes now is v1")
 	}, SpecTimeout(specTimeout))
 })
+
+// plan has the operator plan the upgrade of the sample, and returns what it finds.
+func plan(ctx context.Context, s *scenario.Stage) []v1alpha1.Finding {
+	GinkgoHelper()
+	run, err := s.Sample()
+	Expect(err).NotTo(HaveOccurred())
+	run.Spec.Mode = v1alpha1.ModePlan
+	Expect(s.Begin(ctx, run)).To(Succeed())
+	Eventually(func() (*v1alpha1.Plan, error) {
+		err := s.Client.Get(ctx, client.ObjectKeyFromObject(run), run)
+		return run.Status.Plan, err
+	}).WithContext(ctx).WithPolling(poll).ShouldNot(BeNil())
+	findings := run.Status.Findings
+	AddReportEntry("findings", ReportEntryVisibilityFailureOrVerbose, findings)
+	Expect(s.Client.Delete(ctx, run)).To(Succeed())
+	Eventually(func() error { return s.Client.Get(ctx, client.ObjectKeyFromObject(run), run) }).WithContext(ctx).WithPolling(poll).Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
+	return findings
+}
+
+// applyClass applies an EC2NodeClass in a version, as Flux's kustomize-controller does.
+func applyClass(ctx context.Context, s *scenario.Stage, version string) error {
+	spec := map[string]any{
+		"amiFamily": "AL2023", "role": sandbox.NodeRole,
+		"subnetSelectorTerms":        []any{map[string]any{"tags": map[string]any{"karpenter.sh/discovery": sandbox.ClusterName}}},
+		"securityGroupSelectorTerms": []any{map[string]any{"tags": map[string]any{"karpenter.sh/discovery": sandbox.ClusterName}}},
+	}
+	if version == "v1" {
+		spec["amiSelectorTerms"] = []any{map[string]any{"alias": "al2023@latest"}}
+		delete(spec, "amiFamily")
+	}
+	class := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "karpenter.k8s.aws/" + version, "kind": "EC2NodeClass",
+		"metadata": map[string]any{"name": "from-git", "labels": map[string]any{
+			"kustomize.toolkit.fluxcd.io/name": "nodes", "kustomize.toolkit.fluxcd.io/namespace": flux.Namespace,
+		}},
+		"spec": spec,
+	}}
+	return s.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(class), client.FieldOwner("kustomize-controller"), client.ForceOwnership)
+}
 
 // fieldOwners are the names by which a field of a Deployment is owned.
 func fieldOwners(d *appsv1.Deployment, path ...string) []string {
