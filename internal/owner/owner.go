@@ -64,7 +64,7 @@ func All(o Object) []Owner {
 	managers := Managers(o.ManagedFields)
 	var out []Owner
 	for _, tell := range []func(Object, []Manager) Owner{argoCD, helmRelease, kustomization, terraform, helm, kubectl} {
-		if found := tell(o, managers); found.Kind != None {
+		if found := tell(o, managers); found.Kind != None && !superseded(found, managers) {
 			found.Release = release(o)
 			out = append(out, found)
 		}
@@ -76,6 +76,14 @@ func All(o Object) []Owner {
 		return lastWrite(managers, b.Kind).Compare(lastWrite(managers, a.Kind).Time)
 	})
 	return out
+}
+
+// superseded says that nothing but an entry of its manager tells of an owner, and that another owner has written since: then the
+// object has changed hands, for the next write of one that acts by itself would have put its marks back.
+func superseded(o Owner, managers []Manager) bool {
+	return o.GitOps() && o.Name == "" && slices.ContainsFunc(managers, func(m Manager) bool {
+		return m.Kind != o.Kind && rank(m.Kind) <= rank(Helm) && m.Time.After(lastWrite(managers, o.Kind).Time)
+	})
 }
 
 // rank puts those that act by themselves first, then Terraform, which never stands for anybody else, then the rest: kubectl's marks

@@ -58,7 +58,7 @@ func TestTheOwnerIsTold(t *testing.T) {
 		"but with Argo CD's manager":      {object: pool(marks{"app.kubernetes.io/instance": "karpenter"}, nil, "argocd-application-controller"), kind: ArgoCD, says: "Application karpenter", evidence: []string{"label app.kubernetes.io/instance=karpenter", "manager argocd-application-controller"}},
 		"Argo CD's manager alone":         {object: pool(nil, nil, "argocd-controller"), kind: ArgoCD, says: "an Application of Argo CD", evidence: []string{"manager argocd-controller"}},
 		"HelmRelease":                     {object: pool(flux, release, "helm-controller"), kind: FluxHelmRelease, says: "HelmRelease flux-system/karpenter", evidence: []string{"label helm.toolkit.fluxcd.io/name=karpenter", "manager helm-controller"}},
-		"HelmRelease by its manager":      {object: pool(nil, release, "helm-controller"), kind: FluxHelmRelease, says: "a HelmRelease of Flux", evidence: []string{"manager helm-controller"}},
+		"HelmRelease by its manager":      {object: pool(nil, release, "helm-controller"), kind: FluxHelmRelease, says: "a HelmRelease of Flux (the Helm release kube-system/karpenter)", evidence: []string{"manager helm-controller"}},
 		"Kustomization":                   {object: pool(marks{"kustomize.toolkit.fluxcd.io/name": "pools", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}, nil), kind: FluxKustomization, says: "Kustomization flux-system/pools", evidence: []string{"label kustomize.toolkit.fluxcd.io/name=pools"}},
 		"Terraform's manifest":            {object: pool(nil, nil, "Terraform"), kind: Terraform, says: "Terraform", evidence: []string{"manager Terraform"}},
 		"Terraform's kubernetes provider": {object: pool(nil, applied, "HashiCorp", "kubectl-edit"), kind: Terraform, says: "Terraform", evidence: []string{"manager HashiCorp"}},
@@ -88,6 +88,14 @@ func TestTheLastToWriteOwnsWhatChangedHands(t *testing.T) {
 	g.Expect(all[0].String()).To(Equal("Kustomization pools"))
 	g.Expect(all[1].String()).To(Equal("Application platform"))
 	g.Expect(all[2].Kind).To(Equal(Kubectl))
+}
+
+func TestAManagerAloneIsNoOwnerOnceAnotherHasWritten(t *testing.T) {
+	g := NewWithT(t)
+	release := marks{"meta.helm.sh/release-name": "karpenter", "meta.helm.sh/release-namespace": "kube-system"}
+	g.Expect(Of(pool(nil, release, "helm-controller", "helm")).Kind).To(Equal(Helm), "Flux was given up")
+	g.Expect(Of(pool(nil, release, "helm-controller", "manager", "kubectl-edit")).Kind).To(Equal(FluxHelmRelease), "as an upgrade by the operator leaves it")
+	g.Expect(Of(pool(marks{"helm.toolkit.fluxcd.io/name": "karpenter"}, release, "helm-controller", "helm")).Kind).To(Equal(FluxHelmRelease), "it bears the mark")
 }
 
 func TestAStatusTellsNoOwner(t *testing.T) {

@@ -8,9 +8,6 @@ import (
 // argoNamespace is where Argo CD's installation puts it, and with it all Applications whose namespace their marks do not tell.
 const argoNamespace = "argocd"
 
-// unknown stands in a command for what the marks do not tell.
-const unknown = "<its namespace>"
-
 // GitOps says that the owner brings back by itself what it was told, without anybody asking.
 func (o Owner) GitOps() bool { return rank(o.Kind) == 0 }
 
@@ -43,6 +40,8 @@ func (o Owner) String() string {
 
 func (o Owner) named(kind, nameless string) string {
 	switch {
+	case o.Name == "" && o.Release != "":
+		return nameless + " (the Helm release " + o.Release + ")"
 	case o.Name == "":
 		return nameless
 	case o.Namespace == "":
@@ -58,11 +57,11 @@ func (o Owner) Hold() string {
 	name, namespace := o.where()
 	switch o.Kind {
 	case ArgoCD:
-		return fmt.Sprintf("`kubectl annotate applications.argoproj.io %s -n %s argocd.argoproj.io/skip-reconcile=true`", name, namespace)
+		return fmt.Sprintf("`kubectl annotate applications.argoproj.io %s -n %s argocd.argoproj.io/skip-reconcile=true`", name, namespace) + o.which("kubectl get applications.argoproj.io -A")
 	case FluxHelmRelease:
-		return fmt.Sprintf("`flux suspend helmrelease %s -n %s`", name, namespace)
+		return fmt.Sprintf("`flux suspend helmrelease %s -n %s`", name, namespace) + o.which("flux get helmreleases -A")
 	case FluxKustomization:
-		return fmt.Sprintf("`flux suspend kustomization %s -n %s`", name, namespace)
+		return fmt.Sprintf("`flux suspend kustomization %s -n %s`", name, namespace) + o.which("flux get kustomizations -A")
 	case Terraform:
 		if o.Release != "" {
 			return "run no `terraform apply` on it, or have its helm_release say `lifecycle { ignore_changes = [version, values, set] }`"
@@ -71,6 +70,14 @@ func (o Owner) Hold() string {
 	case Helm, Kubectl, None:
 	}
 	return ""
+}
+
+// which says where to look for an owner whose name the marks do not tell.
+func (o Owner) which(list string) string {
+	if o.Name != "" {
+		return ""
+	}
+	return " (`" + list + "` lists them)"
 }
 
 // LetGo is the command that undoes Hold; empty where Hold is no command.
@@ -108,5 +115,5 @@ func (o Owner) where() (name, namespace string) {
 	if o.Kind == ArgoCD {
 		return name, cmp.Or(namespace, argoNamespace)
 	}
-	return name, cmp.Or(namespace, unknown)
+	return name, cmp.Or(namespace, "<its namespace>")
 }

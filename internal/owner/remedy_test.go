@@ -32,7 +32,7 @@ func TestWhatHoldsAnOwner(t *testing.T) {
 		},
 		"HelmRelease whose label has gone": {
 			owner: Owner{Kind: FluxHelmRelease}, gitOps: true, undoes: true,
-			hold: "`flux suspend helmrelease <its name> -n <its namespace>`", letGo: "`flux resume helmrelease <its name> -n <its namespace>`",
+			hold: "`flux suspend helmrelease <its name> -n <its namespace>` (`flux get helmreleases -A` lists them)", letGo: "`flux resume helmrelease <its name> -n <its namespace>`",
 		},
 		"Terraform with Helm": {
 			owner: Owner{Kind: Terraform, Release: "kube-system/karpenter"}, undoes: true,
