@@ -2,13 +2,16 @@ package phase
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -85,13 +88,19 @@ func converter(crd *apiextensionsv1.CustomResourceDefinition) string {
 // very write changed what is stored. The API server skips a write of the same bytes, so when it is not, the object is stored in
 // the version already.
 //
+// Entries of managedFields in other versions of the group are dropped with it: once the CRD has no such version, the API server refuses
+// every server-side apply of an object that has one ("request to convert CR to an invalid group/version"; test/owner shows it on 1.36).
+//
 // A conflict means that somebody wrote the object since it was read, and with that had it stored in the version; one that is
 // gone is stored no more. Neither is something to rewrite, so whoever writes all the time keeps no pass from ending. Nor does
 // an admission webhook that changes the object at each write: then the answer holds something else than was read.
 func (k *Kit) rewrite(ctx context.Context, o *unstructured.Unstructured) (rewritten bool, err error) {
 	after := Object(o.GroupVersionKind(), o.GetName())
 	after.SetNamespace(o.GetNamespace())
-	patch := fmt.Appendf(nil, `{"metadata":{"resourceVersion":%q}}`, o.GetResourceVersion())
+	patch, err := storePatch(o)
+	if err != nil {
+		return false, err
+	}
 	err = k.Live.Patch(ctx, after, client.RawPatch(types.MergePatchType, patch))
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return false, nil
@@ -100,6 +109,27 @@ func (k *Kit) rewrite(ctx context.Context, o *unstructured.Unstructured) (rewrit
 		return false, fmt.Errorf("storing %s %s anew as %s, with nothing changed in it: %w", o.GetKind(), o.GetName(), o.GroupVersionKind().Version, err)
 	}
 	return after.GetResourceVersion() != o.GetResourceVersion() && equality.Semantic.DeepEqual(content(o), content(after)), nil
+}
+
+// storePatch is the patch of rewrite. The API server takes a list without entries for no change, and one with an empty entry for none.
+func storePatch(o *unstructured.Unstructured) ([]byte, error) {
+	metadata := map[string]any{"resourceVersion": o.GetResourceVersion()}
+	all := o.GetManagedFields()
+	kept := slices.DeleteFunc(slices.Clone(all), func(e metav1.ManagedFieldsEntry) bool {
+		version, err := schema.ParseGroupVersion(e.APIVersion)
+		return err == nil && version.Group == o.GroupVersionKind().Group && version != o.GroupVersionKind().GroupVersion()
+	})
+	switch {
+	case len(kept) == 0 && len(all) > 0:
+		metadata["managedFields"] = []any{map[string]any{}}
+	case len(kept) < len(all):
+		metadata["managedFields"] = kept
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": metadata})
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", o.GetKind(), o.GetName(), err)
+	}
+	return patch, nil
 }
 
 // content of an object without what the API server keeps about its writes.

@@ -125,6 +125,12 @@ func (w *world) expectStored(version string, hop v1alpha1.Hop, stopConversion fu
 	pools, err := w.list("karpenter.sh NodePool", version)
 	w.ok(err)
 	w.Expect(specOf(&pools[0], "weight")).To(Equal(int64(10)), "objects are what they were")
+	applied := &unstructured.Unstructured{}
+	applied.SetAPIVersion("karpenter.sh/" + version)
+	applied.SetKind("NodePool")
+	applied.SetName(pools[0].GetName())
+	applied.SetLabels(map[string]string{"team": "web"})
+	w.ok(w.api.Apply(w.ctx(), client.ApplyConfigurationFromUnstructured(applied), client.FieldOwner("kustomize-controller"))) // no entry of a version that is gone
 }
 
 func (w *world) storageOf(crd string) v1alpha1.StorageStatus {
