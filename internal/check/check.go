@@ -50,7 +50,8 @@ const maxObjects = 20
 
 // All are the checks, in the order in which findings of one severity are shown.
 func All() []Check {
-	return slices.Concat(readChecks(), planChecks(), hopChecks(), releaseChecks(), versionChecks(), chartChecks(), crdChecks(), nodePoolChecks(), nodeChecks(), migrationChecks(), betaChecks(), gitOpsChecks(), moveChecks(), awsChecks(), runChecks())
+	return slices.Concat(readChecks(), planChecks(), hopChecks(), releaseChecks(), versionChecks(), chartChecks(), crdChecks(), nodePoolChecks(), nodeChecks(), migrationChecks(), betaChecks(), gitOpsChecks(), moveChecks(), awsChecks(), runChecks(),
+		nodeClassChecks(), controllerChecks(), controllerPlaceChecks(), webhookChecks(), claimChecks(), iamChecks(), networkChecks())
 }
 
 // Run runs all checks and returns their findings, worst first; of one severity, those that are waived come last.

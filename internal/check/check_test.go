@@ -70,6 +70,7 @@ func healthy(tb testing.TB) (*snapshot.Snapshot, *v1alpha1.KarpenterUpgradeSpec)
 		s.CRDs = append(s.CRDs, crd(name, "v1"))
 		s.Target.CRDs = append(s.Target.CRDs, crd(name, "v1"))
 	}
+	s.Platform.IAM = everythingAllowed(tb)
 	s.Target.Chart = snapshot.TargetChart{Ref: "oci://registry/karpenter:1.14.1", Digest: "sha256:aa"}
 	s.Target.CRDChart = snapshot.TargetChart{Ref: "oci://registry/karpenter-crd:1.14.1", Digest: "sha256:bb"}
 	return s, &v1alpha1.KarpenterUpgradeSpec{Target: v1alpha1.Target{Version: "1.14.1"}}

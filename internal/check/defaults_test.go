@@ -33,7 +33,7 @@ var defaultsCases = map[string]nodeCase{
 	"a NodeConfig of one's own": {
 		change: func(s *snapshot.Snapshot, _ *v1alpha1.KarpenterUpgradeSpec) {
 			beforeV1(s)
-			set(&s.NodeClasses[0], []any{map[string]any{"alias": "al2023@latest"}}, "spec", "amiSelectorTerms")
+			set(&s.NodeClasses[0], []any{map[string]any{"alias": "al2023@v20261101"}}, "spec", "amiSelectorTerms")
 			set(&s.NodeClasses[0], "kind: NodeConfig", "spec", "userData")
 		},
 		codes: []string{"NodeDefaultsChange", "PointOfNoReturn"}, objects: []string{"EC2NodeClass/default"}, why: []string{"wins over it"},

@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
 // callTimeout bounds every call, its retries included.
@@ -25,8 +27,9 @@ type Cluster struct {
 	SecurityGroups []string
 }
 
-// Client reads and tags subnets and security groups.
+// Client reads and tags subnets and security groups, and looks at what else Karpenter uses.
 type Client interface {
+	Inspector
 	// Cluster describes an EKS cluster.
 	Cluster(ctx context.Context, name string) (Cluster, error)
 	// NodeGroupSubnets are the subnets of a cluster's managed node groups, sorted.
@@ -46,8 +49,11 @@ type Factory func(ctx context.Context, region string) (Client, error)
 
 // AWS is the Client that talks to AWS.
 type AWS struct {
-	ec2 *ec2.Client
-	eks *eks.Client
+	ec2    *ec2.Client
+	eks    *eks.Client
+	iam    *iam.Client
+	sqs    *sqs.Client
+	region string
 }
 
 var _ Client = (*AWS)(nil)
@@ -65,7 +71,9 @@ func NewAWS(ctx context.Context, region string) (Client, error) {
 	if cfg.Region == "" {
 		return nil, fmt.Errorf("no AWS region: set spec.aws.region, or AWS_REGION in the operator's environment: %w", ErrNotConfigured)
 	}
-	return &AWS{ec2: ec2.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg)}, nil
+	return &AWS{
+		ec2: ec2.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), region: cfg.Region,
+	}, nil
 }
 
 // Cluster implements Client.

@@ -48,6 +48,8 @@ type Snapshot struct {
 	Leaders []Leader
 	// AWS is what the phase Tag would change there; nil where the run has no access to AWS.
 	AWS *AWS
+	// Platform is what surrounds Karpenter.
+	Platform Platform
 	// Target is the release to upgrade to, as the registry serves it.
 	Target Target
 	// Stops are the versions on the way to the target at which the run stops, in order, as the registry serves them.

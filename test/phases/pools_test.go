@@ -61,7 +61,7 @@ metadata:
   annotations: {cost-center: "42", karpenter.k8s.aws/ec2nodeclass-hash: "456", karpenter.k8s.aws/ec2nodeclass-hash-version: v3}
 spec:
   amiFamily: AL2
-  amiSelectorTerms: [{alias: al2@latest}]
+  amiSelectorTerms: [{id: ami-0123456789abcdef0}]
   role: KarpenterNodeRole-sandbox
   subnetSelectorTerms: [{tags: {karpenter.sh/discovery: sandbox}}]
   securityGroupSelectorTerms: [{tags: {karpenter.sh/discovery: sandbox}}]

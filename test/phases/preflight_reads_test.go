@@ -25,7 +25,11 @@ func TestPreflightReadsNoMoreThanItNeeds(t *testing.T) {
 	w.connect(config)
 	w.Expect(w.blockers()).To(BeEmpty())
 	w.Expect(w.run.Status.Plan.Nodes).To(Equal(int32(2)))
-	w.Expect(asked["/api/v1/nodes"]).To(HaveExactElements(ContainSubstring("as=PartialObjectMetadataList")), "of nodes only the labels")
-	w.Expect(asked["/apis/karpenter.sh/v1/nodeclaims"]).To(HaveExactElements(ContainSubstring("limit=500 ")), "page by page")
-	w.Expect(asked["/api/v1/pods"]).To(HaveExactElements(ContainSubstring("limit=500 ")), "page by page, once")
+	w.Expect(asked["/api/v1/nodes"]).To(ConsistOf(ContainSubstring("as=PartialObjectMetadataList"), ContainSubstring("labelSelector=%21karpenter.sh%2Fnodepool")),
+		"of the nodes of NodePools only the labels")
+	w.Expect(asked["/apis/karpenter.sh/v1/nodeclaims"]).To(HaveEach(ContainSubstring("limit=500 ")), "page by page")
+	w.Expect(asked["/api/v1/pods"]).To(HaveEach(Or(
+		ContainSubstring("limit=500 "),
+		ContainSubstring("labelSelector=app.kubernetes.io%2Fname+in+%28karpenter%2Ckarpenter-upgrade-operator%29"), ContainSubstring("fieldSelector=spec.nodeName"),
+	)), "pods of Karpenter and of this operator, and those beside which they would run")
 }

@@ -32,7 +32,8 @@ var (
 
 // Reader reads snapshots.
 type Reader struct {
-	// Client writes nothing but SelfSubjectRulesReviews, which Kubernetes does not keep. It does not cache.
+	// Client writes nothing but SelfSubjectRulesReviews, which Kubernetes does not keep, and what is marked as a dry run. It does
+	// not cache.
 	Client    client.Client
 	Discovery discovery.ServerVersionInterface
 	Releases  release.Client
@@ -73,6 +74,7 @@ func (r *Reader) Take(ctx context.Context, run *v1alpha1.KarpenterUpgrade) (*sna
 		{"karpenterupgrades", r.runs},
 		{"chart", r.target},
 		{"charts of the stops", r.stops},
+		{"platform", r.platform},
 		{"selfsubjectrulesreviews", r.permissions},
 	} {
 		if err := part.read(ctx, run, s); err != nil {

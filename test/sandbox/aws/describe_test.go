@@ -126,3 +126,41 @@ func TestNodeGroups(t *testing.T) {
 	g.Expect(out.Nodegroup.Taints[0].Effect).To(BeEquivalentTo("NO_SCHEDULE"))
 	g.Expect(*out.Nodegroup.ScalingConfig.DesiredSize).To(BeEquivalentTo(4))
 }
+
+func TestPodIdentityAssociations(t *testing.T) {
+	g := NewWithT(t)
+	e := start(t, func(c *aws.Config) {
+		seed, err := aws.DefaultSeed()
+		g.Expect(err).NotTo(HaveOccurred())
+		other := seed.PodIdentities[0]
+		other.Namespace, other.Role = "kube-system", "sandbox-node"
+		seed.PodIdentities = append(seed.PodIdentities, other)
+		c.Seed = seed
+	})
+	api := eks.NewFromConfig(e.config())
+	cluster := sdk.String("sandbox")
+	pages := eks.NewListPodIdentityAssociationsPaginator(api, &eks.ListPodIdentityAssociationsInput{ClusterName: cluster, MaxResults: sdk.Int32(1)})
+	ids := map[string]*string{}
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, a := range page.Associations {
+			ids[*a.Namespace+"/"+*a.ServiceAccount] = a.AssociationId
+		}
+	}
+	g.Expect(ids).To(And(HaveLen(2), HaveKey("karpenter/karpenter"), HaveKey("kube-system/karpenter")))
+	out, err := api.DescribePodIdentityAssociation(t.Context(), &eks.DescribePodIdentityAssociationInput{ClusterName: cluster, AssociationId: ids["kube-system/karpenter"]})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(*out.Association.RoleArn).To(Equal("arn:aws:iam::123456789012:role/sandbox-node"))
+	g.Expect(*out.Association.Namespace).To(Equal("kube-system"))
+
+	found, err := api.ListPodIdentityAssociations(t.Context(), &eks.ListPodIdentityAssociationsInput{
+		ClusterName: cluster, Namespace: sdk.String("karpenter"), ServiceAccount: sdk.String("another"),
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found.Associations).To(BeEmpty())
+	_, err = api.ListPodIdentityAssociations(t.Context(), &eks.ListPodIdentityAssociationsInput{ClusterName: sdk.String("other")})
+	g.Expect(err).To(failWith("ResourceNotFoundException"))
+	_, err = api.DescribePodIdentityAssociation(t.Context(), &eks.DescribePodIdentityAssociationInput{ClusterName: cluster, AssociationId: sdk.String("a-9")})
+	g.Expect(err).To(failWith("ResourceNotFoundException"))
+}

@@ -31,6 +31,8 @@ type Seed struct {
 	// Roles and InstanceProfiles are in IAM.
 	Roles            []Role            `json:"roles,omitempty"`
 	InstanceProfiles []InstanceProfile `json:"instanceProfiles,omitempty"`
+	// PodIdentities are the associations of EKS Pod Identity.
+	PodIdentities []PodIdentity `json:"podIdentities,omitempty"`
 	// Queues are SQS queues.
 	Queues []Queue `json:"queues,omitempty"`
 	// Parameters are further SSM parameters, by name.
@@ -161,6 +163,14 @@ type Role struct {
 	WebIdentities []string `json:"webIdentities,omitempty"`
 	// Statements are what its policies say. They are read by SimulatePrincipalPolicy; calls are not held to them.
 	Statements []Statement `json:"statements,omitempty"`
+}
+
+// PodIdentity is an EKS Pod Identity association: the role that a ServiceAccount has.
+type PodIdentity struct {
+	Namespace      string `json:"namespace"`
+	ServiceAccount string `json:"serviceAccount"`
+	// Role is the name of one of roles.
+	Role string `json:"role"`
 }
 
 // Statement is a statement of an IAM policy without conditions. Patterns are as in IAM.

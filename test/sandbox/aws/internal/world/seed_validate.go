@@ -142,6 +142,11 @@ func (s *Seed) checkIAM() error {
 			}
 		}
 	}
+	for _, p := range s.PodIdentities {
+		if p.Namespace == "" || p.ServiceAccount == "" || !s.hasRole(p.Role) {
+			return fmt.Errorf("pod identity of %s/%s: need a namespace, a serviceAccount and a role out of roles, not %q", p.Namespace, p.ServiceAccount, p.Role)
+		}
+	}
 	for _, p := range s.InstanceProfiles {
 		if p.Role != "" && !s.hasRole(p.Role) {
 			return fmt.Errorf("instance profile %q: role %q is not in roles", p.Name, p.Role)

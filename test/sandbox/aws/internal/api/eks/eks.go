@@ -24,11 +24,15 @@ func New(w *world.World) *wire.Service {
 			{Method: "GET", Path: "/clusters/{name}", Action: "DescribeCluster"},
 			{Method: "GET", Path: "/clusters/{clusterName}/node-groups", Action: "ListNodegroups"},
 			{Method: "GET", Path: "/clusters/{clusterName}/node-groups/{nodegroupName}", Action: "DescribeNodegroup"},
+			{Method: "GET", Path: "/clusters/{clusterName}/pod-identity-associations", Action: "ListPodIdentityAssociations"},
+			{Method: "GET", Path: "/clusters/{clusterName}/pod-identity-associations/{associationId}", Action: "DescribePodIdentityAssociation"},
 		},
 		Operations: map[string]wire.Operation{
-			"DescribeCluster":   wire.Op(s.describeCluster),
-			"DescribeNodegroup": wire.Op(s.describeNodegroup),
-			"ListNodegroups":    wire.Op(s.listNodegroups),
+			"DescribeCluster":                wire.Op(s.describeCluster),
+			"DescribeNodegroup":              wire.Op(s.describeNodegroup),
+			"DescribePodIdentityAssociation": wire.Op(s.describeAssociation),
+			"ListNodegroups":                 wire.Op(s.listNodegroups),
+			"ListPodIdentityAssociations":    wire.Op(s.listAssociations),
 		},
 	}
 }
