@@ -52,6 +52,9 @@ func (p *program) save(ctx context.Context, w *wish, name string) error {
 	if err := write(name, func(f *os.File) error { return snapshot.Save(f, spec, s) }); err != nil {
 		return err
 	}
+	for _, problem := range s.Problems {
+		fmt.Fprintf(p.ErrOut, "not read: %s: %s\n", problem.What, problem.Error)
+	}
 	fmt.Fprintf(p.Out, "%s: %d nodes, %d NodePools, %d problems in reading; plan on it with --from-file %[1]s\n", name, len(s.Nodes), len(s.NodePools), len(s.Problems))
 	return nil
 }
