@@ -16,10 +16,10 @@ import (
 )
 
 // everythingAllowed is a role that may do all that the catalogue knows of.
-func everythingAllowed(t testing.TB) *snapshot.IAM {
-	t.Helper()
+func everythingAllowed(tb testing.TB) *snapshot.IAM {
+	tb.Helper()
 	c, err := catalog.Load()
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(tb).Expect(err).NotTo(HaveOccurred())
 	out := &snapshot.IAM{Role: "arn:aws:iam::1:role/karpenter", Allowed: map[string]bool{"ec2:DescribeImages": true}}
 	for _, row := range c.Rows() {
 		for _, a := range row.IAM.Add {
