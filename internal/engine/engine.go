@@ -12,8 +12,13 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 )
 
-// planInterval is how often a plan that waits for spec.mode: Run is made anew.
-const planInterval = time.Minute
+const (
+	// planInterval is how often a plan that waits for spec.mode: Run is made anew.
+	planInterval = time.Minute
+	// restFactor is how many times as long as it took to look at the cluster the next look is put off at least: a big one is not read all
+	// the time.
+	restFactor = 10
+)
 
 // Engine walks runs through a ladder of phases.
 type Engine struct {
@@ -80,18 +85,20 @@ func (e *Engine) plan(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Resul
 	if wait := e.untilRetry(step); wait > 0 {
 		return again(wait)
 	}
+	began := e.clock.Now()
 	out := e.phases[0].Run(ctx, run)
+	rest := restFactor * e.clock.Since(began)
 	e.fold(step, out)
 	run.Status.Message = out.Message
 	run.Status.Phase = where(step, out)
 	switch out.Kind {
 	case KindDone, KindSkip:
 		run.Status.Phase = v1alpha1.RunPlanned
-		return again(planInterval)
+		return again(max(planInterval, rest))
 	case KindRetry:
-		return again(Backoff(step.Attempts))
+		return again(max(Backoff(step.Attempts), rest))
 	default:
-		return again(max(out.After, blockedInterval))
+		return again(max(out.After, blockedInterval, rest))
 	}
 }
 
@@ -146,7 +153,11 @@ func (e *Engine) forward(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Re
 	if wait := e.untilRetry(step); wait > 0 {
 		return again(wait)
 	}
+	began := e.clock.Now()
 	out := e.keepAndRun(ctx, run, phase)
+	if first && out.Kind == KindBlocked {
+		out.After = max(out.After, restFactor*e.clock.Since(began))
+	}
 	out = e.overdue(run, phase, step, out)
 	e.fold(step, out)
 	e.heldBy(step, out)

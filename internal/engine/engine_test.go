@@ -175,6 +175,41 @@ func TestPlanNeverGoesBeyondPreflight(t *testing.T) {
 	g.Expect(f.diary[3]).To(Equal("run Preflight"), "the plan is made anew before it is carried out")
 }
 
+// slow is a phase that takes its time.
+type slow struct {
+	*fakePhase
+	clock *clocktesting.FakePassiveClock
+	takes time.Duration
+}
+
+func (p slow) Run(ctx context.Context, run *v1alpha1.KarpenterUpgrade) Outcome {
+	p.clock.SetTime(p.clock.Now().Add(p.takes))
+	return p.fakePhase.Run(ctx, run)
+}
+
+func TestABigClusterIsNotLookedAtAllTheTime(t *testing.T) {
+	for mode, c := range map[v1alpha1.Mode]struct {
+		script      Outcome
+		quick, long time.Duration
+	}{
+		v1alpha1.ModePlan: {Done("planned"), time.Minute, 5 * time.Minute},
+		v1alpha1.ModeRun:  {Blocked(v1alpha1.ReasonPreflightBlocked, "in the way"), 15 * time.Second, 5 * time.Minute},
+	} {
+		for takes, want := range map[time.Duration]time.Duration{time.Second: c.quick, 30 * time.Second: c.long} {
+			t.Run(fmt.Sprintf("%s, %s", mode, takes), func(t *testing.T) {
+				g, f := NewWithT(t), newFixture(mode)
+				f.preflight.run = []Outcome{c.script, c.script}
+				e := New(f.clock, slow{f.preflight, f.clock, takes}, f.install)
+				var result Result
+				for range 2 { // in mode Run the first step only says that it begins
+					result = e.Step(t.Context(), f.run)
+				}
+				g.Expect(result.After).To(Equal(want))
+			})
+		}
+	}
+}
+
 func TestARunWaitsForAnother(t *testing.T) {
 	g, f := NewWithT(t), newFixture(v1alpha1.ModeRun)
 	f.preflight.run = []Outcome{Blocked(v1alpha1.ReasonQueued, "waits for KarpenterUpgrade a"), Done("plan")}
