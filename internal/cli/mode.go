@@ -48,11 +48,7 @@ func (p *program) mode(name, short, long string, decide func(*v1alpha1.Karpenter
 		Example: "  kubectl karpenter-upgrade " + name + " to-1-14-1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			run, err := get(cmd.Context(), c, args[0])
+			c, run, err := p.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -81,11 +77,7 @@ the one that was looked at.`,
   kubectl karpenter-upgrade approve to-1-14-1 --plan 3f2a9c0d1e4b`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			run, err := get(cmd.Context(), c, args[0])
+			c, run, err := p.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

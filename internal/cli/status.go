@@ -39,11 +39,7 @@ Exit codes: 3 for a run that failed or waits for a person, 0 otherwise.`,
   kubectl karpenter-upgrade status to-1-14-1 --watch`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
-			if err != nil {
-				return err
-			}
-			run, err := get(cmd.Context(), c, args[0])
+			c, run, err := p.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -57,6 +53,16 @@ Exit codes: 3 for a run that failed or waits for a person, 0 otherwise.`,
 	}
 	cmd.Flags().BoolVarP(&follow, "watch", "w", false, "Renew the view until the run has ended.")
 	return cmd
+}
+
+// find reaches the cluster and reads a run.
+func (p *program) find(ctx context.Context, name string) (*cluster, *v1alpha1.KarpenterUpgrade, error) {
+	c, err := p.connect()
+	if err != nil {
+		return nil, nil, err
+	}
+	run, err := get(ctx, c, name)
+	return c, run, err
 }
 
 func get(ctx context.Context, c client.Client, name string) (*v1alpha1.KarpenterUpgrade, error) {

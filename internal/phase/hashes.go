@@ -13,6 +13,7 @@ import (
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/catalog"
+	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot/live"
 )
 
@@ -44,7 +45,7 @@ var allHashed = []hashed{
 		func(claim *unstructured.Unstructured) string { return claim.GetLabels()[karpv1.NodePoolLabelKey] },
 	},
 	{
-		NodeClassKind, "karpenter.k8s.aws/ec2nodeclass-hash", "karpenter.k8s.aws/ec2nodeclass-hash-version",
+		NodeClassKind, snapshot.AnnotationClassHash, snapshot.AnnotationClassHashVersion,
 		func(h catalog.Hashes) string { return h.NodeClass },
 		func(claim *unstructured.Unstructured) string {
 			name, _, _ := unstructured.NestedString(claim.Object, "spec", "nodeClassRef", "name")
@@ -53,21 +54,21 @@ var allHashed = []hashed{
 	},
 }
 
-// hashVersion is the version of the hash that a release stamps; empty where the catalogue does not know.
-func hashVersion(h hashed, release string) (string, error) {
+// hashVersions are the versions of the hashes that a release stamps; empty where the catalogue does not know.
+func hashVersions(release string) (catalog.Hashes, error) {
 	c, err := catalog.Load()
 	if err != nil {
-		return "", err
+		return catalog.Hashes{}, err
 	}
 	v, err := semver.NewVersion(release)
 	if err != nil {
-		return "", fmt.Errorf("version %q: %w", release, err)
+		return catalog.Hashes{}, fmt.Errorf("version %q: %w", release, err)
 	}
 	state, known := c.At(v)
 	if !known {
-		return "", nil
+		return catalog.Hashes{}, nil
 	}
-	return h.of(state.Hashes), nil
+	return state.Hashes, nil
 }
 
 // RememberHashes writes down, while the newer release still leads, which hashes it has given. The older one will stamp hashes of its
@@ -78,11 +79,12 @@ func hashVersion(h hashed, release string) (string, error) {
 // While the newer release does not answer, it has given no hash lately: then, some minutes after the undoing began, nothing is
 // written down.
 func (k *Kit) RememberHashes(ctx context.Context, run *v1alpha1.KarpenterUpgrade, undoing v1alpha1.PhaseName, older string) error {
+	versions, err := hashVersions(older)
+	if err != nil {
+		return err
+	}
 	for _, h := range allHashed {
-		version, err := hashVersion(h, older)
-		if err != nil {
-			return err
-		}
+		version := h.of(versions)
 		if version == "" {
 			continue
 		}

@@ -47,6 +47,12 @@ type Condition struct {
 	Since           time.Time
 }
 
+// Annotations of the hash of an EC2NodeClass (karpenter-provider-aws pkg/apis/v1/labels.go), the same since 0.32.
+const (
+	AnnotationClassHash        = "karpenter.k8s.aws/ec2nodeclass-hash"
+	AnnotationClassHashVersion = AnnotationClassHash + "-version"
+)
+
 // Hash is a hash by which Karpenter finds drift, with its version: those of different versions are not compared.
 type Hash struct{ Value, Version string }
 

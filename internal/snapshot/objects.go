@@ -3,6 +3,7 @@ package snapshot
 import (
 	"cmp"
 	"encoding/json"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -36,21 +37,38 @@ func Selected(class *unstructured.Unstructured, field string) []string {
 // ConditionStatus is the status of a condition of an object of Karpenter; empty when it has none, or when it speaks of an
 // older generation. The message says why, and is empty only where Karpenter gives neither message nor reason.
 func ConditionStatus(obj *unstructured.Unstructured, kind string) (status, message string) {
+	condition := conditionOf(obj, kind)
+	if condition == nil {
+		return "", "Karpenter has not looked at it yet"
+	}
+	if seen, ok := number(condition, "observedGeneration"); ok && seen != 0 && seen < obj.GetGeneration() {
+		return "", "Karpenter has not looked at its last change yet"
+	}
+	status, _, _ = unstructured.NestedString(condition, "status")
+	message, _, _ = unstructured.NestedString(condition, "message")
+	reason, _, _ := unstructured.NestedString(condition, "reason")
+	return status, cmp.Or(message, reason)
+}
+
+// ConditionSince is when a condition of an object of Karpenter became what it is; the zero time where that is not said.
+func ConditionSince(obj *unstructured.Unstructured, kind string) time.Time {
+	at, _, _ := unstructured.NestedString(conditionOf(obj, kind), "lastTransitionTime")
+	since, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return time.Time{}
+	}
+	return since
+}
+
+// conditionOf is a condition of an object of Karpenter; nil when it has none.
+func conditionOf(obj *unstructured.Unstructured, kind string) map[string]any {
 	conditions, _, _ := unstructured.NestedSlice(obj.Object, "status", "conditions")
 	for _, c := range conditions {
-		condition, ok := c.(map[string]any)
-		if !ok || condition["type"] != kind {
-			continue
+		if condition, ok := c.(map[string]any); ok && condition["type"] == kind {
+			return condition
 		}
-		if seen, ok := number(condition, "observedGeneration"); ok && seen != 0 && seen < obj.GetGeneration() {
-			return "", "Karpenter has not looked at its last change yet"
-		}
-		status, _, _ = unstructured.NestedString(condition, "status")
-		message, _, _ = unstructured.NestedString(condition, "message")
-		reason, _, _ := unstructured.NestedString(condition, "reason")
-		return status, cmp.Or(message, reason)
 	}
-	return "", "Karpenter has not looked at it yet"
+	return nil
 }
 
 // number reads a whole number, whichever way it was decoded.

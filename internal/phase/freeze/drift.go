@@ -3,9 +3,7 @@ package freeze
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/api/v1alpha1"
@@ -31,26 +29,9 @@ func (p *Phase) drifted(ctx context.Context, run *v1alpha1.KarpenterUpgrade) ([]
 			continue
 		}
 		status, why := snapshot.ConditionStatus(claim, karpv1.ConditionTypeDrifted)
-		if status == "True" && !since(claim, karpv1.ConditionTypeDrifted).Before(run.Status.StartedAt.Time) {
+		if status == "True" && !snapshot.ConditionSince(claim, karpv1.ConditionTypeDrifted).Before(run.Status.StartedAt.Time) {
 			out = append(out, fmt.Sprintf("%s (%s)", claim.GetName(), why))
 		}
 	}
 	return out, nil
-}
-
-// since is when a condition became what it is; the zero time where that is not said.
-func since(o *unstructured.Unstructured, kind string) time.Time {
-	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
-	for _, c := range conditions {
-		condition, ok := c.(map[string]any)
-		if !ok || condition["type"] != kind {
-			continue
-		}
-		at, _, _ := unstructured.NestedString(condition, "lastTransitionTime")
-		t, err := time.Parse(time.RFC3339, at)
-		if err == nil {
-			return t
-		}
-	}
-	return time.Time{}
 }

@@ -14,12 +14,6 @@ import (
 	"github.com/karpenter-upgrade/karpenter-upgrade-operator/internal/snapshot"
 )
 
-// Annotations of the hash of an EC2NodeClass (karpenter-provider-aws pkg/apis/v1/labels.go), the same since 0.32.
-const (
-	annotationClassHash        = "karpenter.k8s.aws/ec2nodeclass-hash"
-	annotationClassHashVersion = "karpenter.k8s.aws/ec2nodeclass-hash-version"
-)
-
 // nodeClaims reads the NodeClaims in the newest version that is served, page by page. None can be read while a conversion webhook is
 // broken.
 func (r *Reader) nodeClaims(ctx context.Context, _ *v1alpha1.KarpenterUpgrade, s *snapshot.Snapshot) error {
@@ -59,7 +53,7 @@ func nodeClaim(u *unstructured.Unstructured, expire map[string]time.Duration) sn
 		Created: u.GetCreationTimestamp().UTC(), Finalizers: slices.Clone(u.GetFinalizers()), Conditions: conditionsOf(u),
 		CPU: quantity(u, "cpu").MilliValue(), Memory: quantity(u, "memory").Value(),
 		PoolHash:               snapshot.Hash{Value: annotations[karpv1.NodePoolHashAnnotationKey], Version: annotations[karpv1.NodePoolHashVersionAnnotationKey]},
-		ClassHash:              snapshot.Hash{Value: annotations[annotationClassHash], Version: annotations[annotationClassHashVersion]},
+		ClassHash:              snapshot.Hash{Value: annotations[snapshot.AnnotationClassHash], Version: annotations[snapshot.AnnotationClassHashVersion]},
 		TerminationGracePeriod: durationOf(u, "spec", "terminationGracePeriod"),
 	}
 	if deleted := u.GetDeletionTimestamp(); deleted != nil {
